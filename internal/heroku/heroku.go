@@ -1,0 +1,50 @@
+// Package heroku is what a dyno gives a process: everything here comes from the environment. No other package knows
+// Heroku's names for these things.
+package heroku
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+)
+
+// DefaultPort is the port outside of Heroku, where nobody sets PORT.
+const DefaultPort = 8080
+
+// A Dyno is the place this process runs in. On a laptop, Port is the only field that is set.
+type Dyno struct {
+	// Port is the TCP port to serve. 0 lets the system choose a free one.
+	Port uint16
+	// Name is the dyno's name, like "web.1".
+	Name string
+
+	// The fields below are empty until `heroku labs:enable runtime-dyno-metadata`.
+
+	// App is the app's name.
+	App string
+	// Release is the release's version, like "v7", and ReleasedAt its time in RFC 3339.
+	Release, ReleasedAt string
+	// Commit is the git commit that Heroku built. An image that was pushed has none.
+	Commit string
+}
+
+// FromEnv reads the dyno from the environment. The error names the variable, its value and what would be right.
+func FromEnv(getenv func(string) string) (Dyno, error) {
+	dyno := Dyno{
+		Port:       DefaultPort,
+		Name:       getenv("DYNO"),
+		App:        getenv("HEROKU_APP_NAME"),
+		Release:    getenv("HEROKU_RELEASE_VERSION"),
+		ReleasedAt: getenv("HEROKU_RELEASE_CREATED_AT"),
+		// The second name is the older one; Heroku sets either or both.
+		Commit: cmp.Or(getenv("HEROKU_BUILD_COMMIT"), getenv("HEROKU_SLUG_COMMIT")),
+	}
+	if value := getenv("PORT"); value != "" {
+		port, err := strconv.ParseUint(value, 10, 16)
+		if err != nil {
+			return Dyno{}, fmt.Errorf("PORT=%q: want a number from 0 to 65535", value)
+		}
+		dyno.Port = uint16(port)
+	}
+	return dyno, nil
+}

@@ -1,0 +1,47 @@
+package heroku
+
+import (
+	"maps"
+	"testing"
+)
+
+func env(variables map[string]string) func(string) string {
+	return func(name string) string { return variables[name] }
+}
+
+func TestPortIsANumberFrom0To65535And8080WhenUnset(t *testing.T) {
+	for value, want := range map[string]uint16{"": 8080, "0": 0, "5000": 5000, "65535": 65535} {
+		dyno, err := FromEnv(env(map[string]string{"PORT": value}))
+		if err != nil || dyno.Port != want {
+			t.Errorf("PORT=%q: got %d, %v, want %d", value, dyno.Port, err, want)
+		}
+	}
+}
+
+func TestAnyOtherPortIsAnErrorThatNamesTheVariableAndTheValue(t *testing.T) {
+	for _, value := range []string{"abc", "65536", "70000", "-1", "+80", "80 ", "1e3", "0x50", "8_0", ":80", "http"} {
+		dyno, err := FromEnv(env(map[string]string{"PORT": value}))
+		want := `PORT="` + value + `": want a number from 0 to 65535`
+		if err == nil || err.Error() != want {
+			t.Errorf("PORT=%q: got %v, %v, want the error %q", value, dyno, err, want)
+		}
+	}
+}
+
+func TestTheReleaseComesFromTheDynoMetadata(t *testing.T) {
+	metadata := map[string]string{
+		"DYNO":                      "web.1",
+		"HEROKU_APP_NAME":           "fern",
+		"HEROKU_RELEASE_VERSION":    "v7",
+		"HEROKU_RELEASE_CREATED_AT": "2026-10-02T12:00:00Z",
+	}
+	want := Dyno{Port: 8080, Name: "web.1", App: "fern", Release: "v7", ReleasedAt: "2026-10-02T12:00:00Z", Commit: "c0ffee"}
+	for _, commit := range []string{"HEROKU_SLUG_COMMIT", "HEROKU_BUILD_COMMIT"} {
+		variables := maps.Clone(metadata)
+		variables[commit] = "c0ffee"
+		got, err := FromEnv(env(variables))
+		if err != nil || got != want {
+			t.Errorf("with %s: got %+v, %v, want %+v", commit, got, err, want)
+		}
+	}
+}

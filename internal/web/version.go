@@ -1,0 +1,70 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+)
+
+// Version says what is running.
+type Version struct {
+	// Go is the version of the toolchain, like "go1.27.2".
+	Go string `json:"go"`
+	// SHA256 is the checksum of the executable, in hex. Whoever builds the same source gets the same.
+	SHA256 string `json:"sha256"`
+	// Modules are the modules that the executable is made from, the main one first.
+	Modules []Module `json:"modules"`
+
+	// What the platform says, where it does: the app's name, the release's version and time, the git commit, and the
+	// dyno that answers.
+	App        string `json:"app,omitempty"`
+	Release    string `json:"release,omitempty"`
+	ReleasedAt string `json:"released_at,omitempty"`
+	Commit     string `json:"commit,omitempty"`
+	Dyno       string `json:"dyno,omitempty"`
+}
+
+// A Module is a Go module and its version.
+type Module struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+}
+
+// ReadVersion fills in what the executable says of itself. It reads the whole file, a few milliseconds' work.
+func ReadVersion() (Version, error) {
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return Version{}, errors.New("the executable holds no build information")
+	}
+	v := Version{Go: build.GoVersion}
+	for _, module := range append([]*debug.Module{&build.Main}, build.Deps...) {
+		v.Modules = append(v.Modules, Module{module.Path, module.Version})
+	}
+
+	path, err := os.Executable()
+	if err != nil {
+		return Version{}, fmt.Errorf("find the running executable: %w", err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return Version{}, fmt.Errorf("read the running executable: %w", err)
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return Version{}, fmt.Errorf("read the running executable: %w", err)
+	}
+	v.SHA256 = fmt.Sprintf("%x", hash.Sum(nil))
+	return v, nil
+}
+
+// WriteJSON writes v as /version shows it.
+func (v Version) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"heroku-go-example/internal/web"
+)
+
+// TestMain lets the test executable be the server itself, so that the tests see its exit codes and its two outputs.
+func TestMain(m *testing.M) {
+	if os.Getenv("BE_THE_SERVER") == "yes" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// server is the command that runs the server with args and, after the test's own, the variables of env.
+func server(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0], args...)
+	command.Env = append(append(os.Environ(), "BE_THE_SERVER=yes"), env...)
+	return command
+}
+
+// start starts the server on a free port and returns its address and the rest of its log.
+func start(t *testing.T, env ...string) (*exec.Cmd, string, *bufio.Reader) {
+	t.Helper()
+	command := server(t, append([]string{"PORT=0"}, env...))
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { command.Process.Kill(); command.Wait() })
+	log := bufio.NewReader(stdout)
+	line, err := log.ReadString('\n')
+	match := regexp.MustCompile(`level=INFO msg="serving on (http://localhost:\d+)"\n$`).FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("got the first log line %q, %v, want the address", line, err)
+	}
+	return command, match[1], log
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestTheServerServesUntilSIGTERMOrSIGINTAndExitsWith0(t *testing.T) {
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		command, url, log := start(t)
+		if status, body := get(t, url+"/healthz"); status != 200 || body != "ok\n" {
+			t.Errorf("got %d %q, want 200 ok", status, body)
+		}
+		if err := command.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		rest, _ := io.ReadAll(log)
+		if err := command.Wait(); err != nil {
+			t.Errorf("after %v: %v, want exit code 0", signal, err)
+		}
+		if !strings.HasSuffix(string(rest), "msg=stopped\n") {
+			t.Errorf("after %v: got the log %q, want it to end with msg=stopped", signal, rest)
+		}
+	}
+}
+
+func TestTheServerIsReachedFromOutsideTheLoopback(t *testing.T) {
+	_, url, _ := start(t)
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	for _, address := range addresses {
+		ip := address.(*net.IPNet).IP
+		if ip.IsLinkLocalUnicast() {
+			continue // Needs a zone.
+		}
+		if status, _ := get(t, "http://"+net.JoinHostPort(ip.String(), port)+"/healthz"); status != 200 {
+			t.Errorf("on %v: got %d, want 200", ip, status)
+		}
+	}
+}
+
+func TestVersionSaysWhatIsRunningAndWhere(t *testing.T) {
+	platform := []string{"DYNO=web.1", "HEROKU_APP_NAME=fern", "HEROKU_RELEASE_VERSION=v7",
+		"HEROKU_RELEASE_CREATED_AT=2026-10-02T12:00:00Z", "HEROKU_SLUG_COMMIT=c0ffee"}
+	_, url, _ := start(t, platform...)
+	_, answer := get(t, url+"/version")
+	var got web.Version
+	if err := json.Unmarshal([]byte(answer), &got); err != nil {
+		t.Fatal(err)
+	}
+	executable, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("%x", sha256.Sum256(executable)); got.SHA256 != want {
+		t.Errorf("got sha256 %s, want the executable's %s", got.SHA256, want)
+	}
+	if got.Go == "" || got.Dyno != "web.1" || got.App != "fern" || got.Release != "v7" ||
+		got.ReleasedAt != "2026-10-02T12:00:00Z" || got.Commit != "c0ffee" {
+		t.Errorf("got %+v, want the Go version and what the environment says", got)
+	}
+	goMod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range got.Modules[1:] {
+		if !strings.Contains(string(goMod), module.Path+" "+module.Version) {
+			t.Errorf("the module %v is not in go.mod", module)
+		}
+	}
+	if len(got.Modules) < 3 || got.Modules[0].Path != "heroku-go-example" {
+		t.Errorf("got the modules %v, want the main one, mux and the root certificates", got.Modules)
+	}
+
+	printed, err := server(t, platform, "version").Output()
+	if err != nil || string(printed) != answer {
+		t.Errorf("server version: got %s, %v, want what /version says: %s", printed, err, answer)
+	}
+}
+
+func TestHealthcheckAsksTheServerOnThePort(t *testing.T) {
+	_, url, _ := start(t)
+	port := url[strings.LastIndex(url, ":")+1:]
+	if out, err := server(t, []string{"PORT=" + port}, "healthcheck").CombinedOutput(); err != nil || len(out) != 0 {
+		t.Errorf("got %s, %v, want silence and exit code 0", out, err)
+	}
+
+	sick, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go http.Serve(sick, http.NotFoundHandler())
+	_, port, _ = net.SplitHostPort(sick.Addr().String())
+	failsWith(t, 1, "healthcheck: port "+port+" answers 404 Not Found", []string{"PORT=" + port}, "healthcheck")
+	sick.Close()
+	failsWith(t, 1, "connection refused", []string{"PORT=" + port}, "healthcheck")
+}
+
+// failsWith runs the server and wants the exit code, nothing on stdout and one line on stderr that holds text.
+func failsWith(t *testing.T, code int, text string, env []string, args ...string) {
+	t.Helper()
+	command := server(t, env, args...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	command.Run()
+	if command.ProcessState.ExitCode() != code || stdout.Len() > 0 ||
+		!strings.Contains(stderr.String(), text) || strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("%v server %v: got exit code %d, stdout %q, stderr %q, want %d and one line with %q",
+			env, args, command.ProcessState.ExitCode(), &stdout, &stderr, code, text)
+	}
+}
+
+func TestBadConfigurationStopsTheProgramAtOnceWithCode2(t *testing.T) {
+	for _, command := range [][]string{nil, {"web"}, {"healthcheck"}, {"version"}} {
+		failsWith(t, 2, `PORT="abc": want a number from 0 to 65535`, []string{"PORT=abc"}, command...)
+		failsWith(t, 2, `PORT="70000": want a number from 0 to 65535`, []string{"PORT=70000"}, command...)
+	}
+}
+
+func TestATakenPortStopsTheProgramAtOnceWithCode1(t *testing.T) {
+	taken, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	failsWith(t, 1, "PORT="+port+": listen tcp :"+port+": bind: address already in use", []string{"PORT=" + port})
+}
+
+func TestAnUnknownCommandIsAnsweredWithTheUsageAndCode2(t *testing.T) {
+	for _, args := range [][]string{{"serve"}, {""}, {"-h"}, {"web", "8080"}, {"/bin/sh", "-c", "web"}} {
+		failsWith(t, 2, "usage: server [web | healthcheck | version]", nil, args...)
+	}
+}
+
+func TestStoppingFinishesTheRequestInFlight(t *testing.T) {
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived, answer := make(chan bool), make(chan bool)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-answer
+		io.WriteString(w, "finished")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- serve(ctx, slog.New(slog.DiscardHandler), listener, handler) }()
+	body := make(chan string, 1)
+	go func() {
+		defer close(body)
+		response, err := http.Get("http://" + listener.Addr().String())
+		if err != nil {
+			return // The body is then empty.
+		}
+		text, _ := io.ReadAll(response.Body)
+		body <- string(text)
+	}()
+
+	<-arrived
+	stop()
+	for { // until nobody listens any more
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			break
+		}
+		conn.Close()
+	}
+	close(answer)
+	if got := <-body; got != "finished" {
+		t.Errorf("got %q, want the whole answer", got)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("serve: %v, want nil", err)
+	}
+}
