@@ -1,0 +1,189 @@
+// Package e2e tests the whole: the README's commands, the image and the life of a dyno, with the real Heroku CLI, docker
+// and docker-registry against a local Heroku. e2e/setup installs what that needs.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"heroku-go-example/internal/herokutest"
+)
+
+var goImage string // the stand-in for the Dockerfile's base image
+
+func TestMain(m *testing.M) {
+	err := findTools()
+	if err != nil && os.Getenv("E2E") == "required" {
+		fmt.Fprintf(os.Stderr, "e2e: %v; e2e/setup installs it\n", err)
+		os.Exit(1)
+	}
+	if err != nil {
+		fmt.Printf("e2e: skipped: %v; e2e/setup installs it\n", err)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// findTools puts e2e/.tools into PATH and returns an error that names the first thing that is missing.
+func findTools() error {
+	tools, err := filepath.Abs(".tools/bin")
+	if err != nil {
+		return err
+	}
+	os.Setenv("PATH", tools+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	for _, tool := range []string{"heroku", "docker", "docker-registry", "skopeo", "curl", "git", "script"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return err
+		}
+	}
+	dockerfile, err := os.ReadFile("../Dockerfile")
+	if err != nil {
+		return err
+	}
+	goVersion := regexp.MustCompile(`(?m)^ARG GO_IMAGE=golang:([0-9.]+)-`).FindSubmatch(dockerfile)
+	if goVersion == nil {
+		return fmt.Errorf("Dockerfile: no ARG GO_IMAGE")
+	}
+	goImage = "heroku-go-example/golang:" + string(goVersion[1])
+	if out, err := exec.Command("docker", "image", "inspect", goImage).CombinedOutput(); err != nil {
+		return fmt.Errorf("docker has no image %s: %s", goImage, lastLine(string(out)))
+	}
+	if os.Getuid() != 0 {
+		return fmt.Errorf("root is needed for port 443")
+	}
+	return herokutest.CheckNames()
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// startHeroku starts a local Heroku that is less patient than the real one. When the test fails it shows the calls.
+func startHeroku(t *testing.T) *herokutest.Heroku {
+	t.Helper()
+	h := &herokutest.Heroku{BootTimeout: 5 * time.Second, StopTimeout: 3 * time.Second}
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, call := range h.Calls() {
+				t.Log(call)
+			}
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// checkout copies the project's files, as they are now, to a new folder with a git repository.
+func checkout(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	run(t, "..", os.Environ(), `git ls-files -coz --exclude-standard | tar --null -T - -c | tar -x -C `+dir)
+	run(t, dir, os.Environ(), "git init --quiet --initial-branch main")
+	return dir
+}
+
+// run runs a shell command and returns what it prints. A command that fails, or takes minutes, ends the test.
+func run(t *testing.T, dir string, env []string, command string) string {
+	t.Helper()
+	out, err := try(t, dir, env, command)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return out
+}
+
+func try(t *testing.T, dir string, env []string, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "sh", "-c", command)
+	shell.Dir, shell.Env = dir, env
+	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	shell.Cancel = func() error { return syscall.Kill(-shell.Process.Pid, syscall.SIGKILL) }
+	var out bytes.Buffer
+	shell.Stdout, shell.Stderr = &out, &out
+	start := time.Now()
+	err := shell.Run()
+	t.Logf("%5.1f s  %s", time.Since(start).Seconds(), command)
+	return out.String(), err
+}
+
+// runUntil runs a command that does not end by itself, and interrupts it once it has printed the text.
+func runUntil(t *testing.T, dir string, env []string, command, text string) {
+	t.Helper()
+	withPage(t, dir, env, command, text, func(string) {})
+}
+
+// withPage is like runUntil, and calls check with what was printed before it interrupts the command.
+func withPage(t *testing.T, dir string, env []string, command, text string, check func(printed string)) {
+	t.Helper()
+	shell := exec.Command("sh", "-c", command)
+	shell.Dir, shell.Env = dir, env
+	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := shell.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell.Stderr = shell.Stdout
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer shell.Wait()
+	defer syscall.Kill(-shell.Process.Pid, syscall.SIGINT)
+	timer := time.AfterFunc(time.Minute, func() { syscall.Kill(-shell.Process.Pid, syscall.SIGKILL) })
+	defer timer.Stop()
+	var printed bytes.Buffer
+	buffer := make([]byte, 4096)
+	for !strings.Contains(printed.String(), text) {
+		n, err := out.Read(buffer)
+		printed.Write(buffer[:n])
+		if err != nil {
+			t.Fatalf("%s: ended without printing %q:\n%s", command, text, &printed)
+		}
+	}
+	check(printed.String())
+}
+
+// get returns the body of a page that answers 200.
+func get(t *testing.T, client *http.Client, url string) string {
+	t.Helper()
+	response, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != 200 {
+		t.Fatalf("%s answers %s: %s", url, response.Status, body)
+	}
+	return string(body)
+}
+
+// eventually waits until the condition holds, for a minute at most.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited a minute in vain for: %s", what)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	classic  = "DOCKER_BUILDKIT=0" // what Heroku's own builder is like
+	buildKit = "DOCKER_BUILDKIT=1"
+)
+
+// build builds an image with the stand-in for the base image and returns what docker printed. The image loses its tag when
+// the test ends.
+func build(t *testing.T, dir, builder, tag, options string) string {
+	t.Helper()
+	t.Cleanup(func() { exec.Command("docker", "rmi", tag).Run() })
+	return run(t, dir, os.Environ(), fmt.Sprintf("%s docker build %s --build-arg GO_IMAGE=%s --tag %s .", builder, options, goImage, tag))
+}
+
+// layers returns the image's layers, uncompressed.
+func layers(t *testing.T, tag string) [][]byte {
+	t.Helper()
+	saved, err := exec.Command("docker", "save", tag).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := make(map[string][]byte)
+	for name, content := range untar(t, saved) {
+		files[name.Name] = content
+	}
+	var manifest []struct{ Layers []string }
+	if err := json.Unmarshal(files["manifest.json"], &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var layers [][]byte
+	for _, name := range manifest[0].Layers {
+		layers = append(layers, files[name])
+	}
+	return layers
+}
+
+func untar(t *testing.T, archive []byte) map[*tar.Header][]byte {
+	t.Helper()
+	files := make(map[*tar.Header][]byte)
+	for reader := tar.NewReader(bytes.NewReader(archive)); ; {
+		header, err := reader.Next()
+		if err == io.EOF {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[header], err = io.ReadAll(reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheImageIsOneFileAndTheSameFromEveryFolderAndBuilder(t *testing.T) {
+	one, two := checkout(t), checkout(t)
+	run(t, two, os.Environ(), "find . -exec touch --no-dereference --date 2001-02-03 {} + && chmod -R go+w .")
+	build(t, one, classic, "heroku-go-example-e2e:one", "--no-cache")
+	build(t, two, buildKit, "heroku-go-example-e2e:two", "--no-cache")
+	layer := layers(t, "heroku-go-example-e2e:one")
+	if other := layers(t, "heroku-go-example-e2e:two"); len(layer) != 1 || len(other) != 1 || !bytes.Equal(layer[0], other[0]) {
+		t.Fatalf("got %d and %d layers, or different ones, want one layer, the same in both", len(layer), len(other))
+	}
+	t.Logf("layer digest: sha256:%x", sha256.Sum256(layer[0]))
+
+	var executable []byte
+	var list []string
+	for header, content := range untar(t, layer[0]) {
+		list = append(list, fmt.Sprintf("%v %d:%d %s", header.FileInfo().Mode(), header.Uid, header.Gid, header.Name))
+		if header.Name == "server" {
+			executable = content
+		}
+	}
+	slices.Sort(list)
+	if want := []string{"-rwxr-xr-x 0:0 server", "dtrwxrwxrwx 0:0 tmp/"}; !slices.Equal(list, want) {
+		t.Errorf("got the files %q, want %q", list, want)
+	}
+
+	goVersion := goImage[strings.LastIndex(goImage, ":")+1:]
+	env := append(os.Environ(), "GOTOOLCHAIN=go"+goVersion, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=", "GOPROXY=off")
+	run(t, one, env, `go build -trimpath -buildvcs=false -ldflags "-s -w -buildid=" -o server .`)
+	built, err := os.ReadFile(filepath.Join(one, "server"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := sha256.Sum256(executable), sha256.Sum256(built); got != want {
+		t.Errorf("the image's /server has the sha256 %x, go build's has %x", got, want)
+	}
+	t.Logf("sha256 of /server: %x", sha256.Sum256(executable))
+
+	var compressed bytes.Buffer
+	writer := gzip.NewWriter(&compressed)
+	writer.Write(layer[0])
+	writer.Close()
+	t.Logf("layer: %d bytes, compressed %d", len(layer[0]), compressed.Len())
+	if compressed.Len() > 3_300_000 {
+		t.Errorf("the layer has %d bytes compressed, want 3.3 MB at most", compressed.Len())
+	}
+
+	config := run(t, one, os.Environ(), "docker inspect --format '{{json .Config.Entrypoint}} {{json .Config.Cmd}}' heroku-go-example-e2e:one")
+	if config != "[\"/server\"] [\"web\"]\n" {
+		t.Errorf("got ENTRYPOINT and CMD %s, want /server and web", config)
+	}
+}
+
+func TestAnEditOfTheProjectsOwnCodeLeavesTheDependenciesInTheCache(t *testing.T) {
+	dir := checkout(t)
+	build(t, dir, classic, "heroku-go-example-e2e:edit", "")
+	run(t, dir, os.Environ(), `sed -i 's/"stopped"/"has stopped"/' main.go`)
+	out := build(t, dir, classic, "heroku-go-example-e2e:edit", "")
+	for step := range strings.SplitSeq(out, "Step ") {
+		dependencies := strings.Contains(step, "vendor/modules.txt")
+		compiles := strings.Contains(step, "go build ")
+		if cached := strings.Contains(step, "Using cache"); compiles && cached != dependencies {
+			t.Errorf("got cached=%v, want %v for step %s", cached, dependencies, step)
+		}
+	}
+}
+
+// startContainer runs the image as strictly as any platform does, and returns its name and address.
+func startContainer(t *testing.T, image string) (name, address string) {
+	t.Helper()
+	name = fmt.Sprintf("heroku-go-example-e2e-%08x", rand.Uint32())
+	t.Cleanup(func() { exec.Command("docker", "rm", "--force", name).Run() })
+	uid := 1000 + rand.IntN(60000)
+	run(t, ".", os.Environ(), fmt.Sprintf("docker run --detach --name %s --user %d:%d --read-only --cap-drop ALL "+
+		"--security-opt no-new-privileges --memory 64m --env PORT=5000 %s", name, uid, uid, image))
+	ip := run(t, ".", os.Environ(), "docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "+name)
+	address = net.JoinHostPort(strings.TrimSpace(ip), "5000")
+	eventually(t, "the container to listen", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	return name, address
+}
+
+func TestAContainerNeedsNoRootNoCapabilitiesAndNoDisk(t *testing.T) {
+	build(t, checkout(t), classic, "heroku-go-example-e2e:container", "")
+	name, address := startContainer(t, "heroku-go-example-e2e:container")
+	for _, path := range []string{"/", "/healthz", "/version", "/assets/style.css"} {
+		get(t, http.DefaultClient, "http://"+address+path)
+	}
+	run(t, ".", os.Environ(), "docker exec "+name+" /server healthcheck")
+	if out, err := try(t, ".", os.Environ(), "docker exec --env PORT=1 "+name+" /server healthcheck"); err == nil {
+		t.Errorf("healthcheck of a port where nobody listens: want an error, got %q", out)
+	}
+}
+
+func TestAStopLosesNoneOf100RequestsInFlight(t *testing.T) {
+	dir := checkout(t)
+	slow := `package web
+
+import (
+	"net/http"
+	"time"
+)
+
+func slow(w http.ResponseWriter, r *http.Request) {
+	println("arrived")
+	time.Sleep(3 * time.Second)
+	healthz(w, r)
+}
+`
+	if err := os.WriteFile(filepath.Join(dir, "internal/web/slow.go"), []byte(slow), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nget("/slow", http.HandlerFunc(slow))|' internal/web/web.go`)
+	build(t, dir, classic, "heroku-go-example-e2e:slow", "")
+	name, address := startContainer(t, "heroku-go-example-e2e:slow")
+
+	answers := make(chan string, 100)
+	for range 100 {
+		go func() {
+			response, err := http.Get("http://" + address + "/slow")
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			answers <- fmt.Sprint(response.StatusCode, " ", string(body), err)
+		}()
+	}
+	eventually(t, "100 requests in flight", func() bool {
+		out, err := exec.Command("docker", "logs", name).CombinedOutput()
+		return err == nil && strings.Count(string(out), "arrived") == 100
+	})
+	run(t, ".", os.Environ(), "docker kill --signal TERM "+name)
+	for range 100 {
+		if answer := <-answers; answer != "200 ok\n<nil>" {
+			t.Errorf("got %q, want 200 ok", answer)
+		}
+	}
+	if status := run(t, ".", os.Environ(), "docker wait "+name); status != "0\n" {
+		t.Errorf("the server exited with status %s, want 0", status)
+	}
+}
+
+// heroku.yml has Heroku build the image: with the classic builder, the Dockerfile's folder as context, and the image's own
+// CMD. This is what happens after `git push heroku main`; Heroku's git server is not part of the local Heroku.
+func TestTheImageThatHerokuYmlDescribesRunsInADyno(t *testing.T) {
+	yml, err := os.ReadFile("../heroku.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for line := range strings.Lines(string(yml)) {
+		if text, _, _ := strings.Cut(line, "#"); strings.TrimSpace(text) != "" {
+			keys = append(keys, strings.TrimRight(text, "\n"))
+		}
+	}
+	if want := []string{"build:", "  docker:", "    web: Dockerfile"}; !slices.Equal(keys, want) {
+		t.Fatalf("got heroku.yml %q, want %q: without run, so that the image's CMD counts", keys, want)
+	}
+	h := startHeroku(t)
+	app := newApp(t, h, "herokuyml")
+	build(t, checkout(t), classic, app.repository, "--file Dockerfile")
+	app.push()
+	app.release()
+	if page := get(t, h.Client(), h.URL(app.name)); !strings.Contains(page, "<h1>Go on Heroku</h1>") {
+		t.Errorf("the page is %s", page)
+	}
+}

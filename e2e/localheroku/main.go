@@ -1,0 +1,33 @@
+// Localheroku runs a local Heroku until it is interrupted. It prints, as shell commands, the environment in which the
+// Heroku CLI uses it, with the user logged in.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"heroku-go-example/internal/herokutest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	heroku := new(herokutest.Heroku)
+	if err := heroku.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "localheroku:", err)
+		os.Exit(1)
+	}
+	for _, variable := range append(heroku.Variables(), "HEROKU_API_KEY="+heroku.Token()) {
+		name, value, _ := strings.Cut(variable, "=")
+		fmt.Printf("export %s='%s'\n", name, value)
+	}
+	<-ctx.Done()
+	if err := heroku.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "localheroku:", err)
+		os.Exit(1)
+	}
+}

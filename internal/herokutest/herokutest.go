@@ -1,0 +1,282 @@
+// Package herokutest is a local Heroku for tests. The unmodified Heroku CLI talks to it.
+//
+// It stands for these parts of Heroku, one file each:
+//
+//	api.go       the Platform API and the CLI's login
+//	registry.go  registry.heroku.com: Heroku's rules in front of a real docker-registry
+//	dyno.go      the dyno manager, which runs released images with docker
+//	router.go    the router in front of the web dynos
+//
+// It knows what the commands in the README need, and answers 404 to the rest. What it says of Heroku comes from Heroku's
+// documentation and from the CLI's source; that Heroku itself does the same cannot be proven here.
+//
+// It needs root (for port 443), docker with a local daemon, and docker-registry in PATH. It uses made-up tokens, listens
+// on loopback addresses only, and ends and removes what it made and nothing else.
+package herokutest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Host is the value of HEROKU_HOST. The CLI takes no other names than Heroku's own, and goes to the real Heroku for any
+// name that it does not like. So /etc/hosts has to send this one to a loopback address, and Start makes sure that it does.
+const Host = "box.herokudev.com"
+
+// Names returns the host names that must resolve to one loopback address.
+func Names() []string {
+	return []string{"api." + Host, "registry." + Host, "cli-auth." + Host, "particleboard." + Host}
+}
+
+// Heroku is a local Heroku. Set its fields, then call Start.
+type Heroku struct {
+	// BootTimeout is how long a web dyno may take to listen on $PORT (R10), 60 s by default.
+	BootTimeout time.Duration
+	// StopTimeout is the time from SIGTERM to SIGKILL (R12), 30 s by default.
+	StopTimeout time.Duration
+
+	dir       string // everything on disk, removed by Close
+	token     string // the one user's API token
+	servers   []*http.Server
+	router    *http.Transport
+	routerURL string // with %s for the app
+	registry  *registry
+	dynos     sync.WaitGroup
+
+	mu      sync.Mutex // guards what is below, and every app
+	changed *sync.Cond // a dyno's state or a log has changed
+	apps    map[string]*app
+	calls   []Call
+}
+
+// A Call is a request to the Platform API, the registry or the login.
+type Call struct {
+	Method, Host, Path string
+	Status             int
+}
+
+// Start starts a local Heroku without apps. After an error there is nothing to close.
+func (h *Heroku) Start() (err error) {
+	ip, err := loopback()
+	if err != nil {
+		return err
+	}
+	if h.BootTimeout == 0 {
+		h.BootTimeout = 60 * time.Second
+	}
+	if h.StopTimeout == 0 {
+		h.StopTimeout = 30 * time.Second
+	}
+	h.token = "made-up-" + rand.Text()
+	h.changed = sync.NewCond(&h.mu)
+	h.apps = make(map[string]*app)
+	defer func() {
+		if err != nil {
+			h.Close()
+		}
+	}()
+	if h.dir, err = os.MkdirTemp("", "herokutest"); err != nil {
+		return err
+	}
+	for _, folder := range []string{"home/.cache/heroku", "docker"} {
+		if err := os.MkdirAll(filepath.Join(h.dir, folder), 0o700); err != nil {
+			return err
+		}
+	}
+	// With this file the CLI says nothing about its terms of service.
+	if err := os.WriteFile(filepath.Join(h.dir, "home/.cache/heroku/terms-of-service"), nil, 0o600); err != nil {
+		return err
+	}
+	tlsConfig, err := h.makeCertificate()
+	if err != nil {
+		return fmt.Errorf("make the certificate: %w", err)
+	}
+	if h.registry, err = startRegistry(h.dir, h.token); err != nil {
+		return err
+	}
+	// The CLI reaches the registry's name on port 443 only.
+	front, err := net.Listen("tcp", net.JoinHostPort(ip, "443"))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("another local Heroku is running: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: h.recordCalls(h.api()), TLSConfig: tlsConfig}
+	h.servers = append(h.servers, server)
+	go server.ServeTLS(front, "", "")
+
+	back, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	// Every name below localhost is 127.0.0.1 for browsers and curl.
+	h.routerURL = fmt.Sprintf("http://%%s.localhost:%d/", back.Addr().(*net.TCPAddr).Port)
+	h.router = newRouterTransport()
+	server = &http.Server{Handler: http.HandlerFunc(h.route)}
+	h.servers = append(h.servers, server)
+	go server.Serve(back)
+	return nil
+}
+
+// CheckNames returns an error unless all Names resolve to one loopback address.
+func CheckNames() error {
+	_, err := loopback()
+	return err
+}
+
+// loopback returns the address that all Names resolve to. A command that went anywhere else would reach the real Heroku.
+func loopback() (string, error) {
+	var found string
+	for _, name := range Names() {
+		addresses, err := net.LookupHost(name)
+		if err != nil {
+			return "", err
+		}
+		for _, address := range addresses {
+			if !net.ParseIP(address).IsLoopback() || (found != "" && address != found) {
+				return "", fmt.Errorf("%s is %v, want one loopback address for %v in /etc/hosts", name, addresses, Names())
+			}
+			found = address
+		}
+	}
+	return found, nil
+}
+
+// Close stops the dynos and removes everything that Start and the apps made, the pushed images included.
+func (h *Heroku) Close() error {
+	h.mu.Lock()
+	for _, app := range h.apps {
+		h.stop(app.dynos...)
+		app.dynos = nil
+	}
+	h.mu.Unlock()
+	h.dynos.Wait()
+	for _, server := range h.servers {
+		server.Close()
+	}
+	var errs []error
+	if h.router != nil {
+		h.router.CloseIdleConnections()
+	}
+	if h.registry != nil {
+		errs = append(errs, h.registry.close())
+		for _, ref := range h.registry.refs() {
+			h.docker("rmi", ref) // An error means that it was not here: pushed by another tool, or never run.
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(h.dir))...)
+}
+
+// Env returns the environment for the CLI: that of this process without what would lead the CLI elsewhere, and with a
+// home of its own. The user has yet to log in.
+func (h *Heroku) Env() []string {
+	var env []string
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(strings.ToUpper(variable), "=")
+		switch name {
+		case "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "DEBUG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+			"DOCKER_CONFIG", "SSL_CERT_DIR", "SSL_CERT_FILE":
+		default:
+			if !strings.HasPrefix(name, "HEROKU_") {
+				env = append(env, variable)
+			}
+		}
+	}
+	return append(env, h.Variables()...)
+}
+
+// Variables returns the part of Env that makes the CLI use this Heroku.
+func (h *Heroku) Variables() []string {
+	return []string{
+		"HOME=" + filepath.Join(h.dir, "home"),
+		"HEROKU_HOST=" + Host,
+		"HEROKU_LOGIN_HOST=https://cli-auth." + Host,
+		// Every look at the account asks there too, and tries for seconds.
+		"HEROKU_PARTICLEBOARD_URL=https://particleboard." + Host,
+		"NODE_EXTRA_CA_CERTS=" + h.CAFile(),
+		// Nothing may leave this machine.
+		"DISABLE_TELEMETRY=true",
+		"HEROKU_SKIP_NEW_VERSION_CHECK=true",
+		"HEROKU_DISABLE_AUTOUPDATE=true",
+		// The token goes to ~/.netrc, even where the desktop has a keyring.
+		"HEROKU_NETRC_WRITE=true",
+	}
+}
+
+// CAFile is the certificate authority made for this run, in PEM.
+func (h *Heroku) CAFile() string { return filepath.Join(h.dir, "ca.pem") }
+
+// Token is the user's API token, for HEROKU_API_KEY in place of a login.
+func (h *Heroku) Token() string { return h.token }
+
+// URL is the address of the app behind the router.
+func (h *Heroku) URL(app string) string { return fmt.Sprintf(h.routerURL, app) }
+
+// Client returns an HTTP client that reaches every app's URL, wherever the system sends names below localhost.
+func (h *Heroku) Client() *http.Client {
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		_, port, _ := net.SplitHostPort(address)
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	}
+	return &http.Client{Transport: &http.Transport{DialContext: dial}}
+}
+
+// Calls returns all calls so far.
+func (h *Heroku) Calls() []Call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]Call(nil), h.calls...)
+}
+
+// Log returns what `heroku logs` shows of the app, all of it.
+func (h *Heroku) Log(app string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Join(h.apps[app].log, "\n") + "\n"
+}
+
+func (h *Heroku) recordCalls(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.calls = append(h.calls, Call{r.Method, r.Host, r.URL.Path, answer.status})
+	})
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// docker runs a docker command as the platform, which may read the registry, and returns its output without the newline.
+func (h *Heroku) docker(args ...string) (string, error) {
+	command := exec.Command("docker", args...)
+	command.Env = append(os.Environ(), "DOCKER_CONFIG="+filepath.Join(h.dir, "docker"))
+	out, err := command.CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	if err != nil {
+		return text, fmt.Errorf("docker %s: %w: %s", args[0], err, text)
+	}
+	return text, nil
+}

@@ -1,0 +1,131 @@
+package herokutest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	randv2 "math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// newRouterTransport keeps connections to the dynos for 90 s and gives them 30 s for the first byte of an answer.
+func newRouterTransport() *http.Transport {
+	return &http.Transport{
+		IdleConnTimeout:       90 * time.Second,
+		ResponseHeaderTimeout: 30 * time.Second,
+		MaxIdleConnsPerHost:   100,
+		DisableCompression:    true,
+	}
+}
+
+// routerRequestID is what the router takes over of a client's X-Request-Id.
+var routerRequestID = regexp.MustCompile(`^[A-Za-z0-9+/=-]{20,200}$`)
+
+// route hands a request to one of the app's web dynos. It holds the request while they start.
+func (h *Heroku) route(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	name, _, _ := strings.Cut(r.Host, ".")
+	h.mu.Lock()
+	a, ok := h.apps[name]
+	var d *dyno
+	var code string
+	if ok {
+		d, code = h.choose(r.Context(), a)
+	}
+	h.mu.Unlock()
+	if !ok {
+		http.Error(w, "No such app", http.StatusNotFound)
+		return
+	}
+
+	id := r.Header.Get("X-Request-Id")
+	if !routerRequestID.MatchString(id) {
+		id = rand.Text()
+	}
+	client, _, _ := net.SplitHostPort(r.RemoteAddr)
+	dynoName := ""
+	log := func(level, code string, status int, size int64) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.logf(a, "heroku[router]", "at=%s%s method=%s path=%q host=%s request_id=%s fwd=%q dyno=%s service=%dms status=%d bytes=%d",
+			level, code, r.Method, r.URL.RequestURI(), r.Host, id, client, dynoName, time.Since(start).Milliseconds(), status, size)
+	}
+	fail := func(code string) {
+		log("error", fmt.Sprintf(" code=%s desc=%q", code, routerErrors[code]), http.StatusServiceUnavailable, 0)
+		http.Error(w, "Application error: "+code+" "+routerErrors[code], http.StatusServiceUnavailable)
+	}
+	if d == nil {
+		fail(code)
+		return
+	}
+	dynoName = d.name
+	proxy := &httputil.ReverseProxy{
+		Transport: h.router,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", d.address, p.In.Host
+			header := p.Out.Header
+			header.Set("X-Forwarded-For", strings.Join(append(p.In.Header["X-Forwarded-For"], client), ", ")) // the client on the right
+			header.Set("X-Forwarded-Proto", "http")
+			_, port, _ := net.SplitHostPort(p.In.Host)
+			header.Set("X-Forwarded-Port", port)
+			header.Set("X-Request-Start", strconv.FormatInt(start.UnixMilli(), 10))
+			header.Set("X-Request-Id", id)
+			header.Set("Via", "1.1 heroku-router")
+		},
+		ModifyResponse: func(response *http.Response) error {
+			response.Header.Set("Via", "1.1 heroku-router")
+			log("info", "", response.StatusCode, response.ContentLength)
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+				fail("H12")
+			} else {
+				fail("H13")
+			}
+		},
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+var routerErrors = map[string]string{
+	"H10": "App crashed",
+	"H12": "Request timeout",
+	"H13": "Connection closed without response",
+	"H14": "No web dynos running",
+}
+
+// choose returns a random web dyno that is up, or the code of the error to answer with. While there is none but one
+// starts, it waits: a start ends by itself, by R10 if by nothing else. The caller holds h.mu.
+func (h *Heroku) choose(ctx context.Context, a *app) (*dyno, string) {
+	for {
+		var up, starting, crashed []*dyno
+		for _, d := range a.dynos {
+			switch {
+			case d.processType != "web":
+			case d.state == "up":
+				up = append(up, d)
+			case d.state == "starting":
+				starting = append(starting, d)
+			case d.state == "crashed":
+				crashed = append(crashed, d)
+			}
+		}
+		switch {
+		case len(up) > 0:
+			return up[randv2.IntN(len(up))], ""
+		case len(starting) > 0:
+			h.changed.Wait()
+		case len(crashed) > 0:
+			return nil, "H10"
+		default:
+			return nil, "H14"
+		}
+	}
+}
