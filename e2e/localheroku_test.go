@@ -23,7 +23,7 @@ type testApp struct {
 func newApp(t *testing.T, h *herokutest.Heroku, name string) *testApp {
 	t.Helper()
 	app := &testApp{T: t, heroku: h, name: name, repository: "registry." + herokutest.Host + "/" + name + "/web"}
-	app.env = append(h.Env(), "NO_COLOR=1", "HEROKU_APP="+name, "HEROKU_API_KEY="+h.Token())
+	app.env = append(append(os.Environ(), h.Env()...), "NO_COLOR=1", "HEROKU_APP="+name, "HEROKU_API_KEY="+h.Token())
 	run(t, ".", app.env, "heroku container:login && heroku create --stack container "+name)
 	return app
 }

@@ -46,7 +46,7 @@ type walk struct {
 func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 	h := startHeroku(t)
 	w := &walk{T: t, heroku: h, dir: checkout(t), browser: filepath.Join(t.TempDir(), "browser"), page: "<h1>Go on Heroku</h1>"}
-	w.env = append(h.Env(), "BROWSER="+w.browser, "NO_COLOR=1", "PORT=0", "GOCACHE="+strings.TrimSpace(run(t, "..", os.Environ(), "go env GOCACHE")))
+	w.env = append(append(os.Environ(), h.Env()...), "BROWSER="+w.browser, "NO_COLOR=1", "PORT=0", "GOCACHE="+strings.TrimSpace(run(t, "..", os.Environ(), "go env GOCACHE")))
 	script := "#!/bin/sh\ncurl --silent --show-error --cacert " + h.CAFile() + " \"$1\" >>" + w.browser + ".log 2>&1\n"
 	if err := os.WriteFile(w.browser, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku config:set TZ=Asia/Tokyo":          w.setTimeZone,
 		"go test ./...":                            w.isRunBy("../.ci/run"),
 		"e2e/try":                                  w.isRunBy("../.ci/run"),
-		"git push heroku main":                     w.isRunBy("herokuyml_test.go"),
+		"git push heroku main":                     w.isRunBy("image_test.go"),
 	}
 	done := make(map[string]bool)
 	for _, command := range readmeCommands(t) {

@@ -21,7 +21,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "localheroku:", err)
 		os.Exit(1)
 	}
-	for _, variable := range append(heroku.Variables(), "HEROKU_API_KEY="+heroku.Token()) {
+	for _, variable := range append(heroku.Env(), "HEROKU_API_KEY="+heroku.Token()) {
 		name, value, _ := strings.Cut(variable, "=")
 		fmt.Printf("export %s='%s'\n", name, value)
 	}

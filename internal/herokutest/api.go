@@ -111,14 +111,12 @@ func (h *Heroku) api() http.Handler {
 	handle("POST /apps", h.createApp)
 	handleApp("GET /apps/{app}", func(a *app, _ *http.Request) (any, error) { return h.showApp(a), nil })
 	handleApp("PATCH /apps/{app}", h.setStack)
-	handleApp("DELETE /apps/{app}", h.destroyApp)
 	handleApp("GET /apps/{app}/dynos", showDynos)
 	handleApp("GET /apps/{app}/formation", showFormation)
 	handleApp("PATCH /apps/{app}/formation", h.patchFormation)
 	handleApp("GET /apps/{app}/releases", showReleases)
 	handleApp("GET /apps/{app}/releases/{version}", showRelease)
 	handleApp("POST /apps/{app}/releases", h.rollback)
-	handleApp("GET /apps/{app}/config-vars", func(a *app, _ *http.Request) (any, error) { return a.current().config, nil })
 	handleApp("PATCH /apps/{app}/config-vars", h.setConfig)
 	handleApp("GET /apps/{app}/features/runtime-dyno-metadata", h.enableMetadata)
 	handleApp("PATCH /apps/{app}/features/runtime-dyno-metadata", h.enableMetadata)
@@ -210,12 +208,6 @@ func (h *Heroku) setStack(a *app, r *http.Request) (any, error) {
 	return h.showApp(a), nil
 }
 
-func (h *Heroku) destroyApp(a *app, _ *http.Request) (any, error) {
-	h.stop(a.dynos...)
-	delete(h.apps, a.name)
-	return h.showApp(a), nil
-}
-
 func showDynos(a *app, _ *http.Request) (any, error) {
 	dynos := []object{}
 	for _, d := range a.dynos {
@@ -293,11 +285,11 @@ func (h *Heroku) findImage(a *app, update formationUpdate) (*image, error) {
 	if a.stack != "container" {
 		return nil, invalid("%s is on the stack %s, not container", a.name, a.stack)
 	}
-	found, err := h.registry.image(a.name+"/"+update.Type, update.Image)
+	found, err := h.registry.latest(a.name + "/" + update.Type)
 	if err != nil {
 		return nil, err
 	}
-	if found == nil {
+	if found == nil || found.id != update.Image {
 		return nil, invalid("No image %s was pushed for process type %s", update.Image, update.Type)
 	}
 	if len(found.Config.Cmd) == 0 { // An ENTRYPOINT does not make up for it.

@@ -33,9 +33,9 @@ func (d *dyno) command() string { return strings.Join(d.image.Config.Cmd, " ") }
 
 func (d *dyno) dockerArgs() []string {
 	if len(d.image.Config.Entrypoint) > 0 {
-		return []string{d.image.ref(), d.command()}
+		return []string{d.image.ref, d.command()}
 	}
-	return []string{"--entrypoint", "/bin/sh", d.image.ref(), "-c", d.command()}
+	return []string{"--entrypoint", "/bin/sh", d.image.ref, "-c", d.command()}
 }
 
 // scale starts and stops dynos until there are as many as the formation says. The caller holds h.mu.
@@ -155,7 +155,7 @@ func (h *Heroku) run(a *app, d *dyno, port int) {
 
 // runContainer starts the container as Heroku would, and returns a channel with its exit status to come.
 func (h *Heroku) runContainer(a *app, d *dyno) (<-chan int, error) {
-	if _, err := h.docker("pull", "--quiet", d.image.ref()); err != nil {
+	if _, err := h.docker("pull", "--quiet", d.image.ref); err != nil {
 		return nil, err
 	}
 	uid := 1000 + rand.IntN(60000) // It has no entry in /etc/passwd.

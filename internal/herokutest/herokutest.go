@@ -17,6 +17,7 @@ package herokutest
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -113,21 +114,23 @@ func (h *Heroku) Start() (err error) {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: h.recordCalls(h.api()), TLSConfig: tlsConfig}
-	h.servers = append(h.servers, server)
-	go server.ServeTLS(front, "", "")
-
 	back, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
+		front.Close()
 		return err
 	}
 	// Every name below localhost is 127.0.0.1 for browsers and curl.
 	h.routerURL = fmt.Sprintf("http://%%s.localhost:%d/", back.Addr().(*net.TCPAddr).Port)
 	h.router = newRouterTransport()
-	server = &http.Server{Handler: http.HandlerFunc(h.route)}
-	h.servers = append(h.servers, server)
-	go server.Serve(back)
+	h.serve(tls.NewListener(front, tlsConfig), h.recordCalls(h.api()))
+	h.serve(back, http.HandlerFunc(h.route))
 	return nil
+}
+
+func (h *Heroku) serve(listener net.Listener, handler http.Handler) {
+	server := &http.Server{Handler: handler}
+	h.servers = append(h.servers, server)
+	go server.Serve(listener)
 }
 
 // CheckNames returns an error unless all Names resolve to one loopback address.
@@ -166,40 +169,31 @@ func (h *Heroku) Close() error {
 	for _, server := range h.servers {
 		server.Close()
 	}
-	var errs []error
 	if h.router != nil {
 		h.router.CloseIdleConnections()
 	}
 	if h.registry != nil {
-		errs = append(errs, h.registry.close())
-		for _, ref := range h.registry.refs() {
-			h.docker("rmi", ref) // An error means that it was not here: pushed by another tool, or never run.
-		}
+		h.registry.server.Process.Kill()
+		h.registry.server.Wait()
+		h.removeImages()
 	}
-	return errors.Join(append(errs, os.RemoveAll(h.dir))...)
+	return os.RemoveAll(h.dir)
 }
 
-// Env returns the environment for the CLI: that of this process without what would lead the CLI elsewhere, and with a
-// home of its own. The user has yet to log in.
+// removeImages removes docker's copies of all images that were pushed here: no others have this made-up registry's name.
+func (h *Heroku) removeImages() {
+	names, _ := h.docker("images", "--digests", "--filter", "reference=registry."+Host+"/*/*", "--format",
+		"{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}")
+	for _, name := range strings.Fields(names) {
+		if !strings.Contains(name, "<none>") {
+			h.docker("rmi", name)
+		}
+	}
+}
+
+// Env returns what to add to the environment for the CLI. The user has yet to log in.
 func (h *Heroku) Env() []string {
-	var env []string
-	for _, variable := range os.Environ() {
-		name, _, _ := strings.Cut(strings.ToUpper(variable), "=")
-		switch name {
-		case "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "DEBUG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
-			"DOCKER_CONFIG", "SSL_CERT_DIR", "SSL_CERT_FILE":
-		default:
-			if !strings.HasPrefix(name, "HEROKU_") {
-				env = append(env, variable)
-			}
-		}
-	}
-	return append(env, h.Variables()...)
-}
-
-// Variables returns the part of Env that makes the CLI use this Heroku.
-func (h *Heroku) Variables() []string {
-	return []string{
+	env := []string{
 		"HOME=" + filepath.Join(h.dir, "home"),
 		"HEROKU_HOST=" + Host,
 		"HEROKU_LOGIN_HOST=https://cli-auth." + Host,
@@ -213,6 +207,13 @@ func (h *Heroku) Variables() []string {
 		// The token goes to ~/.netrc, even where the desktop has a keyring.
 		"HEROKU_NETRC_WRITE=true",
 	}
+	// Nothing of the user's own may lead the CLI elsewhere.
+	for _, name := range []string{"HEROKU_API_KEY", "HEROKU_APP", "HEROKU_HEADERS", "HEROKU_DEBUG", "DEBUG", "DOCKER_CONFIG",
+		"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+		"SSL_CERT_DIR", "SSL_CERT_FILE"} {
+		env = append(env, name+"=")
+	}
+	return env
 }
 
 // CAFile is the certificate authority made for this run, in PEM.

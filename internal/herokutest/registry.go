@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -15,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -28,13 +25,7 @@ type registry struct {
 	token  string
 	server *exec.Cmd
 	proxy  *httputil.ReverseProxy
-
-	mu     sync.Mutex
-	pushed []push
 }
-
-// A push is an image that was pushed: its repository, like "fern/web", and the digests of its manifest and config.
-type push struct{ repository, manifest, config string }
 
 func startRegistry(dir, token string) (*registry, error) {
 	socket := filepath.Join(dir, "registry.sock")
@@ -74,30 +65,12 @@ func startRegistry(dir, token string) (*registry, error) {
 			return g, nil
 		}
 		if time.Now().After(deadline) {
-			g.close()
+			server.Process.Kill()
+			server.Wait()
 			return nil, fmt.Errorf("docker-registry does not answer: %s", &log)
 		}
 	}
 }
-
-func (g *registry) close() error {
-	g.server.Process.Kill()
-	g.server.Wait()
-	return nil
-}
-
-// refs returns all names by which docker may know the images that were pushed.
-func (g *registry) refs() []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var refs []string
-	for _, p := range g.pushed {
-		refs = append(refs, p.ref(), "registry."+Host+"/"+p.repository+":latest")
-	}
-	return refs
-}
-
-func (p push) ref() string { return "registry." + Host + "/" + p.repository + "@" + p.manifest }
 
 // ServeHTTP holds requests to Heroku's rules and hands them on.
 func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -107,29 +80,13 @@ func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		registryError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 		return
 	}
-	repository, reference, isManifest := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/manifests/")
-	if r.Method != http.MethodPut || !isManifest {
-		g.proxy.ServeHTTP(w, r)
-		return
-	}
 	// OCI manifests, image indexes and attestations are refused.
-	if got := r.Header.Get("Content-Type"); got != schema2 {
+	isManifest := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/")
+	if isManifest && r.Header.Get("Content-Type") != schema2 {
 		registryError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	var manifest struct{ Config struct{ Digest string } }
-	if err = errors.Join(err, json.Unmarshal(body, &manifest)); err != nil || reference == "" {
-		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", "manifest invalid")
-		return
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	g.proxy.ServeHTTP(w, r)
-	if digest := w.Header().Get("Docker-Content-Digest"); digest != "" {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.pushed = append(g.pushed, push{repository, digest, manifest.Config.Digest})
-	}
 }
 
 func registryError(w http.ResponseWriter, status int, code, message string) {
@@ -140,27 +97,37 @@ func registryError(w http.ResponseWriter, status int, code, message string) {
 
 // image is what the platform knows of an image that is released.
 type image struct {
-	push
-	Config struct {
-		Entrypoint, Cmd []string
-	}
+	id     string // the digest of its config, as docker shows it
+	ref    string // the name to pull it by
+	Config struct{ Entrypoint, Cmd []string }
 }
 
-// image returns the image with the ID, the digest of its config, that was pushed to the repository.
-func (g *registry) image(repository, id string) (*image, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, p := range g.pushed {
-		if p.repository == repository && p.config == id {
-			client := http.Client{Transport: g.proxy.Transport}
-			response, err := client.Get("http://registry/v2/" + repository + "/blobs/" + id)
-			if err != nil {
-				return nil, err
-			}
-			defer response.Body.Close()
-			found := &image{push: p}
-			return found, json.NewDecoder(response.Body).Decode(found)
-		}
+// latest returns the image that was last pushed to the repository, which is nil when there is none.
+func (g *registry) latest(repository string) (*image, error) {
+	var manifest struct{ Config struct{ Digest string } }
+	header, err := g.get(repository+"/manifests/latest", &manifest)
+	if header == nil || err != nil {
+		return nil, err
 	}
-	return nil, nil
+	found := &image{id: manifest.Config.Digest, ref: "registry." + Host + "/" + repository + "@" + header.Get("Docker-Content-Digest")}
+	_, err = g.get(repository+"/blobs/"+found.id, found)
+	return found, err
+}
+
+// get reads JSON from the registry and returns the answer's header, which is nil when there is no such thing.
+func (g *registry) get(path string, into any) (http.Header, error) {
+	request, err := http.NewRequest(http.MethodGet, "http://registry/v2/"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", schema2)
+	response, err := g.proxy.Transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	return response.Header, json.NewDecoder(response.Body).Decode(into)
 }
