@@ -24,24 +24,38 @@ var goImage string // the stand-in for the Dockerfile's base image
 
 func TestMain(m *testing.M) {
 	err := findTools()
-	if err != nil && os.Getenv("E2E") == "required" {
+	if err == nil {
+		os.Exit(m.Run())
+	}
+	if os.Getenv("E2E") == "required" {
 		fmt.Fprintf(os.Stderr, "e2e: %v; e2e/setup installs it\n", err)
 		os.Exit(1)
 	}
+	say(fmt.Sprintf("e2e: skipped: %v; e2e/setup installs it", err))
+}
+
+// say prints a line for the user. go test shows nothing of a package that passes, so where the system allows it the line
+// goes to what go test itself prints on.
+func say(line string) {
+	out, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", os.Getppid()), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		fmt.Printf("e2e: skipped: %v; e2e/setup installs it\n", err)
-		return
+		out = os.Stderr
 	}
-	os.Exit(m.Run())
+	fmt.Fprintln(out, line)
 }
 
 // findTools puts e2e/.tools into PATH and returns an error that names the first thing that is missing.
 func findTools() error {
-	tools, err := filepath.Abs(".tools/bin")
+	tools, err := filepath.Abs(".tools")
 	if err != nil {
 		return err
 	}
-	os.Setenv("PATH", tools+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	// go test must not remember the outcome: it knows nothing of docker. A file that it sees to be new prevents that.
+	os.MkdirAll(tools, 0o755)
+	os.WriteFile(filepath.Join(tools, "tested"), nil, 0o644)
+	os.ReadFile(filepath.Join(tools, "tested"))
+
+	os.Setenv("PATH", filepath.Join(tools, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	for _, tool := range []string{"heroku", "docker", "docker-registry", "skopeo", "curl", "git", "script"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err

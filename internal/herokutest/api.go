@@ -268,6 +268,9 @@ func (h *Heroku) patchFormation(a *app, r *http.Request) (any, error) {
 				return nil, invalid("%s is no quantity of dynos", text)
 			}
 			p = processes{quantity, cmp.Or(update.Size, p.size)}
+			if p.size == "Basic" && quantity > 1 {
+				return nil, invalid("Cannot update to more than 1 Basic size dynos per process type.")
+			}
 		}
 		formation[update.Type] = p
 	}
