@@ -5,13 +5,13 @@
 ARG GO_IMAGE=golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673
 
 # Stage 1 compiles what comes from others. It sees go.mod, go.sum and vendor/ alone, so an edit of the project's own code
-# leaves it in the cache. log/slog and time/tzdata are what main.go takes from the standard library beyond that.
+# leaves it in the cache. The last packages are what the project takes from the standard library beyond that.
 FROM $GO_IMAGE AS dependencies
 WORKDIR /src
 ENV GOOS=linux GOARCH=amd64 CGO_ENABLED=0 GOFLAGS="-mod=vendor -trimpath -buildvcs=false"
 COPY go.mod go.sum ./
 COPY vendor vendor
-RUN go build $(grep -v '^#' vendor/modules.txt) log/slog time/tzdata
+RUN go build $(grep -v '^#' vendor/modules.txt) log/slog os/signal runtime/debug time/tzdata
 
 # Stage 2 compiles the project and lays out the last image. Its files are given a fixed time, so that the image's layer
 # is the same to the byte whenever and wherever it is built.

@@ -33,12 +33,11 @@ import (
 	"heroku-go-example/internal/web"
 )
 
-// The limits fit what Heroku's router and dyno manager do.
+// The limits fit what Heroku's router and dyno manager do. There is none for a whole request or answer, which may be a long
+// upload or a stream: the router itself ends what makes no progress for 55 s.
 const (
-	// A client that has not sent its header by then is not worth a connection. The router sends it in one go.
+	// The router sends a header in one go. Who takes longer wants to hold the connection.
 	readHeaderTimeout = 10 * time.Second
-	// The router gives up (H12) when an answer has not begun after 30 s.
-	requestTimeout = 30 * time.Second
 	// The router keeps idle connections for 90 s. A server that closes first can lose a request that is on its way (H13).
 	idleTimeout = 120 * time.Second
 	// A dyno is killed 30 s after SIGTERM.
@@ -50,9 +49,6 @@ type configError struct{ error }
 
 func main() {
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	// The platform may repeat SIGTERM, which changes nothing. A second Ctrl-C ends the program at once.
-	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
-
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		if _, ok := errors.AsType[configError](err); ok {
@@ -99,18 +95,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	return serve(ctx, log, listener, web.New(log, version))
 }
 
-// serve answers requests until ctx is done, then finishes those in flight.
-func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{
+func newServer(log *slog.Logger, handler http.Handler) *http.Server {
+	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       requestTimeout,
-		WriteTimeout:      requestTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// "OPTIONS *" is answered by the handler, like everything else.
 		DisableGeneralOptionsHandler: true,
 	}
+}
+
+// serve answers requests until ctx is done, then finishes those in flight.
+func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler) error {
+	server := newServer(log, handler)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.Info(fmt.Sprintf("serving on http://localhost:%d", listener.Addr().(*net.TCPAddr).Port))
@@ -120,6 +118,7 @@ func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	signal.Reset(os.Interrupt) // A second Ctrl-C ends the program at once. A second SIGTERM of the platform changes nothing.
 	log.Info("stopping: finishing the requests in flight", "timeout", shutdownTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
@@ -136,7 +135,7 @@ func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler
 func healthcheck(ctx context.Context, port uint16) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("localhost:%d", port))
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf(":%d", port)) // The image has no /etc/hosts to find localhost in.
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}

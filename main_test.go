@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"heroku-go-example/internal/web"
 )
@@ -27,6 +28,8 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	os.Unsetenv("HTTP_PROXY") // The tests talk to this machine only, by all of its addresses.
+	os.Unsetenv("http_proxy")
 	os.Exit(m.Run())
 }
 
@@ -106,6 +109,64 @@ func TestTheServerIsReachedFromOutsideTheLoopback(t *testing.T) {
 		}
 		if status, _ := get(t, "http://"+net.JoinHostPort(ip.String(), port)+"/healthz"); status != 200 {
 			t.Errorf("on %v: got %d, want 200", ip, status)
+		}
+	}
+}
+
+func TestTheServerOutlastsTheRoutersIdleConnections(t *testing.T) {
+	server := newServer(slog.New(slog.DiscardHandler), nil)
+	if server.IdleTimeout <= 90*time.Second || server.ReadHeaderTimeout == 0 || server.ReadTimeout != 0 || server.WriteTimeout != 0 {
+		t.Errorf("got %v idle, %v for a header, %v for a request, %v for an answer, want over 90 s, some limit, and none for the rest",
+			server.IdleTimeout, server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout)
+	}
+}
+
+// dial sends text to the server as it is.
+func dial(t *testing.T, url, text string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestRequestsForNoPathAreAnsweredByTheHandlerToo(t *testing.T) {
+	_, url, log := start(t)
+	for _, line := range []string{"OPTIONS *", "CONNECT localhost:80", "GET *"} {
+		conn := dial(t, url, line+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		answer, _ := io.ReadAll(conn)
+		if !strings.HasPrefix(string(answer), "HTTP/1.1 404 ") || !strings.Contains(string(answer), "\nX-Request-Id: ") {
+			t.Fatalf("%s: got %q, want 404 with a request id", line, answer)
+		}
+		if logged, _ := log.ReadString('\n'); !strings.Contains(logged, "status=404") {
+			t.Errorf("%s: got the log line %q, want status=404", line, logged)
+		}
+	}
+}
+
+func TestASecondSIGTERMChangesNothingAndASecondSIGINTEndsTheServerAtOnce(t *testing.T) {
+	for signal, want := range map[os.Signal]string{syscall.SIGTERM: "exit status 0", os.Interrupt: "signal: interrupt"} {
+		command, url, log := start(t)
+		conn := dial(t, url, "GET / HTTP/1.1\r\n") // A request that is not over keeps the server from stopping,
+		get(t, url)                                // once it is accepted, which is before the next one is.
+		log.ReadString('\n')
+		command.Process.Signal(signal)
+		if line, _ := log.ReadString('\n'); !strings.Contains(line, "msg=\"stopping: ") {
+			t.Errorf("got the log line %q after %v, want stopping", line, signal)
+		}
+		command.Process.Signal(signal)
+		if signal == syscall.SIGTERM {
+			conn.Close()
+		}
+		io.Copy(io.Discard, log)
+		command.Wait()
+		if got := command.ProcessState.String(); got != want {
+			t.Errorf("got %q after %v twice, want %q", got, signal, want)
 		}
 	}
 }

@@ -5,11 +5,14 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -23,19 +26,23 @@ import (
 var goImage string // the stand-in for the Dockerfile's base image
 
 func TestMain(m *testing.M) {
+	// The tests talk to the local daemon and to containers, whatever else the user works with.
+	for _, name := range []string{"DOCKER_CONTEXT", "DOCKER_HOST", "HTTP_PROXY", "http_proxy"} {
+		os.Unsetenv(name)
+	}
 	err := findTools()
 	if err == nil {
 		os.Exit(m.Run())
 	}
 	if os.Getenv("E2E") == "required" {
-		fmt.Fprintf(os.Stderr, "e2e: %v; e2e/setup installs it\n", err)
+		fmt.Fprintf(os.Stderr, "e2e: %v; see e2e/setup\n", err)
 		os.Exit(1)
 	}
-	say(fmt.Sprintf("e2e: skipped: %v; e2e/setup installs it", err))
+	say(fmt.Sprintf("e2e: skipped: %v; see e2e/setup", err))
 }
 
-// say prints a line for the user. go test shows nothing of a package that passes, so where the system allows it the line
-// goes to what go test itself prints on.
+// say prints a line for the user. go test shows nothing of a package that passes, so on Linux the line goes to where go test
+// itself prints.
 func say(line string) {
 	out, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", os.Getppid()), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
@@ -44,7 +51,7 @@ func say(line string) {
 	fmt.Fprintln(out, line)
 }
 
-// findTools puts e2e/.tools into PATH and returns an error that names the first thing that is missing.
+// findTools puts what e2e/setup installed into PATH and returns an error that names the first thing that is missing.
 func findTools() error {
 	tools, err := filepath.Abs(".tools")
 	if err != nil {
@@ -61,20 +68,20 @@ func findTools() error {
 			return err
 		}
 	}
+	if os.Getuid() != 0 {
+		return errors.New("port 443 needs root")
+	}
 	dockerfile, err := os.ReadFile("../Dockerfile")
 	if err != nil {
 		return err
 	}
 	goVersion := regexp.MustCompile(`(?m)^ARG GO_IMAGE=golang:([0-9.]+)-`).FindSubmatch(dockerfile)
 	if goVersion == nil {
-		return fmt.Errorf("Dockerfile: no ARG GO_IMAGE")
+		return errors.New("Dockerfile has no ARG GO_IMAGE=golang:VERSION-")
 	}
 	goImage = "heroku-go-example/golang:" + string(goVersion[1])
 	if out, err := exec.Command("docker", "image", "inspect", goImage).CombinedOutput(); err != nil {
 		return fmt.Errorf("docker has no image %s: %s", goImage, lastLine(string(out)))
-	}
-	if os.Getuid() != 0 {
-		return fmt.Errorf("root is needed for port 443")
 	}
 	return herokutest.CheckNames()
 }
@@ -84,13 +91,22 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// startHeroku starts a local Heroku that is less patient than the real one. When the test fails it shows the calls.
+// startHeroku starts a local Heroku that is less patient than the real one. When the test fails it shows the calls. It is
+// closed when the test ends, even by Ctrl-C.
 func startHeroku(t *testing.T) *herokutest.Heroku {
 	t.Helper()
 	h := &herokutest.Heroku{BootTimeout: 5 * time.Second, StopTimeout: 3 * time.Second}
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-interrupted; ok {
+			h.Close()
+			os.Exit(1)
+		}
+	}()
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, call := range h.Calls() {
@@ -100,6 +116,8 @@ func startHeroku(t *testing.T) *herokutest.Heroku {
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
+		signal.Stop(interrupted)
+		close(interrupted)
 	})
 	return h
 }
@@ -108,7 +126,30 @@ func startHeroku(t *testing.T) *herokutest.Heroku {
 func checkout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	run(t, "..", os.Environ(), `git ls-files -coz --exclude-standard | tar --null -T - -c | tar -x -C `+dir)
+	list := run(t, "..", os.Environ(), "git ls-files -z --cached --others --exclude-standard")
+	for name := range strings.SplitSeq(strings.TrimSuffix(list, "\x00"), "\x00") {
+		from, to := filepath.Join("..", name), filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if link, err := os.Readlink(from); err == nil {
+			if err := os.Symlink(link, to); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		info, err := os.Stat(from)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Removed, but not yet from git.
+		}
+		content, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, content, info.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	run(t, dir, os.Environ(), "git init --quiet --initial-branch main")
 	return dir
 }
@@ -158,10 +199,10 @@ func withPage(t *testing.T, dir string, env []string, command, text string, chec
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer shell.Wait()
-	defer syscall.Kill(-shell.Process.Pid, syscall.SIGINT)
 	timer := time.AfterFunc(time.Minute, func() { syscall.Kill(-shell.Process.Pid, syscall.SIGKILL) })
 	defer timer.Stop()
+	defer shell.Wait()
+	defer syscall.Kill(-shell.Process.Pid, syscall.SIGINT)
 	var printed bytes.Buffer
 	buffer := make([]byte, 4096)
 	for !strings.Contains(printed.String(), text) {
@@ -172,6 +213,15 @@ func withPage(t *testing.T, dir string, env []string, command, text string, chec
 		}
 	}
 	check(printed.String())
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 // get returns the body of a page that answers 200.

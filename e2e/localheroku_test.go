@@ -111,6 +111,6 @@ func TestWhatHerokuRefuses(t *testing.T) {
 	app.release()
 	refuses("heroku ps:scale web=2", "Cannot update to more than 1 Basic size dynos")
 	refuses("heroku ps:scale worker=1", "Couldn't find that process type (worker)")
-	run(t, ".", app.env, "heroku stack:set heroku-24")
-	refuses("heroku container:push web", "This command is for Docker apps only")
+	run(t, ".", app.env, "heroku create plain")
+	refuses("heroku container:push web --app plain", "This command is for Docker apps only")
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,13 +17,13 @@ import (
 // readmeCommands returns the commands of the README's shell blocks in their order, without the comments behind them.
 func readmeCommands(t *testing.T) []string {
 	t.Helper()
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var commands []string
-	for _, block := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1) {
-		for line := range strings.Lines(block[1]) {
+	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(read(t, "../README.md"), -1) {
+		shell, ok := strings.CutPrefix(block[1], "sh\n")
+		if !ok {
+			t.Fatalf("a block of the README is no shell block: %s", block[0])
+		}
+		for line := range strings.Lines(shell) {
 			command, _, _ := strings.Cut(line, " # ")
 			if command = strings.TrimSpace(command); command != "" {
 				commands = append(commands, command)
@@ -47,30 +49,30 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 	h := startHeroku(t)
 	w := &walk{T: t, heroku: h, dir: checkout(t), browser: filepath.Join(t.TempDir(), "browser"), page: "<h1>Go on Heroku</h1>"}
 	w.env = append(append(os.Environ(), h.Env()...), "BROWSER="+w.browser, "NO_COLOR=1", "PORT=0", "GOCACHE="+strings.TrimSpace(run(t, "..", os.Environ(), "go env GOCACHE")))
-	script := "#!/bin/sh\ncurl --silent --show-error --cacert " + h.CAFile() + " \"$1\" >>" + w.browser + ".log 2>&1\n"
+	script := "#!/bin/sh\ncurl --silent --show-error --cacert '" + h.CAFile() + "' \"$1\" >>'" + w.browser + ".log' 2>&1\n"
 	if err := os.WriteFile(w.browser, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 
 	steps := map[string]func(command string){
-		"go run .":                                 w.goRun,
-		"heroku login":                             w.login,
-		"heroku container:login":                   w.succeeds("Login Succeeded"),
-		"heroku create --stack container":          w.create,
+		"go run .":                        w.goRun,
+		"go test ./...":                   w.isRunByCI("go test ./..."),
+		"e2e/try":                         w.isRunByCI("e2e/try --check"),
+		"heroku login":                    w.login,
+		"heroku container:login":          w.succeeds("Login Succeeded"),
+		"heroku create --stack container": w.create,
 		"heroku labs:enable runtime-dyno-metadata": w.succeeds("Enabling"),
 		"heroku container:push --recursive":        w.push,
 		"heroku container:push web":                w.changeThePageAndPush,
 		"heroku container:release web":             w.release,
 		"heroku open":                              w.open,
+		"git push heroku main":                     w.gitPush,
 		"heroku logs --tail":                       func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200") },
 		"heroku ps:scale web=2:standard-1x":        w.succeeds("now running web at 2:standard-1x"),
 		"heroku ps":                                w.showsTwoDynos,
-		"heroku releases":                          w.succeeds("Current: v4"),
+		"heroku releases":                          w.succeeds("Current: v5"),
 		"heroku rollback":                          w.rollback,
 		"heroku config:set TZ=Asia/Tokyo":          w.setTimeZone,
-		"go test ./...":                            w.isRunBy("../.ci/run"),
-		"e2e/try":                                  w.isRunBy("../.ci/run"),
-		"git push heroku main":                     w.isRunBy("image_test.go"),
 	}
 	done := make(map[string]bool)
 	for _, command := range readmeCommands(t) {
@@ -97,12 +99,11 @@ func (w *walk) succeeds(text string) func(string) {
 	}
 }
 
-// isRunBy leaves the command to another place, which must name it.
-func (w *walk) isRunBy(file string) func(string) {
+// isRunByCI leaves the command to CI, where it is a line of its own.
+func (w *walk) isRunByCI(line string) func(string) {
 	return func(command string) {
-		content, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(content), command) {
-			w.Errorf("%s is not run by %s: %v", command, file, err)
+		if !strings.Contains(read(w.T, "../.ci/run"), "\n"+line+"\n") {
+			w.Errorf("%s: .ci/run has no line %q", command, line)
 		}
 	}
 }
@@ -118,7 +119,7 @@ func (w *walk) goRun(command string) {
 
 // login needs a terminal, which script(1) gives it, and a key to open the browser.
 func (w *walk) login(command string) {
-	out := run(w.T, w.dir, w.env, "(echo; while ! grep -qs 'Logged in' "+w.browser+".log; do sleep 0.1; done) | script -qec '"+command+"' /dev/null")
+	out := run(w.T, w.dir, w.env, "(echo; until grep -qs 'Logged in' '"+w.browser+".log'; do sleep 0.1; done) | script -qec '"+command+"' /dev/null")
 	if !strings.Contains(out, "Logged in as you@example.com") {
 		w.Fatalf("%s: %s", command, out)
 	}
@@ -146,17 +147,35 @@ func (w *walk) push(command string) {
 }
 
 func (w *walk) changeThePageAndPush(command string) {
+	w.changeThePage("<h1>My page</h1>")
+	w.push(command)
+}
+
+func (w *walk) changeThePage(heading string) {
 	file := filepath.Join(w.dir, "internal/web/assets/index.html")
-	page, err := os.ReadFile(file)
-	if err != nil {
-		w.Fatal(err)
-	}
-	changed := strings.Replace(string(page), w.page, "<h1>My page</h1>", 1)
+	changed := strings.Replace(read(w.T, file), w.page, heading, 1)
 	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
 		w.Fatal(err)
 	}
-	w.page = "<h1>My page</h1>"
-	w.push(command)
+	w.page = heading
+}
+
+// gitPush does what Heroku does after a push: it builds the image as heroku.yml says, with the classic builder and the
+// Dockerfile's folder as context, and releases it with its own CMD. The local Heroku has no git server.
+func (w *walk) gitPush(string) {
+	w.changeThePage("<h1>Pushed by git</h1>")
+	var yml []string
+	for line := range strings.Lines(read(w.T, filepath.Join(w.dir, "heroku.yml"))) {
+		if line, _, _ = strings.Cut(line, "#"); strings.TrimSpace(line) != "" {
+			yml = append(yml, strings.TrimSpace(line))
+		}
+	}
+	if want := []string{"build:", "docker:", "web: Dockerfile"}; !slices.Equal(yml, want) {
+		w.Fatalf("got heroku.yml %q, want %q and no run, so that the image's CMD counts", yml, want)
+	}
+	image := "registry." + herokutest.Host + "/" + w.app + "/web"
+	run(w.T, w.dir, w.env, classic+" docker build --file Dockerfile --build-arg GO_IMAGE="+goImage+" --tag "+image+" . && docker push "+image)
+	w.release("heroku container:release web")
 }
 
 func (w *walk) release(command string) {
@@ -176,7 +195,7 @@ func (w *walk) answers() {
 	if err := json.Unmarshal([]byte(get(w.T, client, w.heroku.URL(w.app)+"version")), &version); err != nil {
 		w.Fatal(err)
 	}
-	if version.App != w.app || version.Release != "v"+string(rune('0'+w.version)) || !strings.HasPrefix(version.Dyno, "web.") {
+	if version.App != w.app || version.Release != "v"+strconv.Itoa(w.version) || !strings.HasPrefix(version.Dyno, "web.") {
 		w.Errorf("got %+v, want the app %s and the release v%d", version, w.app, w.version)
 	}
 }
@@ -199,7 +218,7 @@ func (w *walk) showsTwoDynos(command string) {
 func (w *walk) rollback(command string) {
 	run(w.T, w.dir, w.env, command)
 	w.version++
-	w.page = "<h1>Go on Heroku</h1>"
+	w.page = "<h1>My page</h1>"
 	w.answers()
 }
 
@@ -208,7 +227,6 @@ func (w *walk) setTimeZone(command string) {
 	run(w.T, w.dir, w.env, command)
 	w.version++
 	w.answers()
-	if log := w.heroku.Log(w.app); !regexp.MustCompile(`time=\S+\+09:00 level=INFO msg=request`).MatchString(log) {
-		w.Errorf("want Tokyo's time in the log:\n%s", log)
-	}
+	tokyo := regexp.MustCompile(`time=\S+\+09:00 level=INFO msg=request`)
+	eventually(w.T, "Tokyo's time in the log", func() bool { return tokyo.MatchString(w.heroku.Log(w.app)) })
 }

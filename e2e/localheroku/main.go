@@ -14,17 +14,19 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	heroku := new(herokutest.Heroku)
 	if err := heroku.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "localheroku:", err)
 		os.Exit(1)
 	}
+	var script strings.Builder
 	for _, variable := range append(heroku.Env(), "HEROKU_API_KEY="+heroku.Token()) {
 		name, value, _ := strings.Cut(variable, "=")
-		fmt.Printf("export %s='%s'\n", name, value)
+		fmt.Fprintf(&script, "export %s='%s'\n", name, value)
 	}
+	fmt.Print(script.String()) // At once: who waits for it reads all of it.
 	<-ctx.Done()
 	if err := heroku.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "localheroku:", err)

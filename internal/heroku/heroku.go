@@ -1,5 +1,5 @@
-// Package heroku is what a dyno gives a process: everything here comes from the environment. No other package knows
-// Heroku's names for these things.
+// Package heroku is what a dyno gives a process: everything here comes from the environment. No other part of the server
+// knows Heroku's names for these things.
 package heroku
 
 import (
@@ -24,7 +24,7 @@ type Dyno struct {
 	App string
 	// Release is the release's version, like "v7", and ReleasedAt its time in RFC 3339.
 	Release, ReleasedAt string
-	// Commit is the git commit that Heroku built. An image that was pushed has none.
+	// Commit is the git commit that Heroku built.
 	Commit string
 }
 

@@ -91,9 +91,11 @@ func (h *Heroku) api() http.Handler {
 				answer(w, nil, &apiError{http.StatusUnauthorized, "unauthorized", "Invalid credentials provided."})
 				return
 			}
-			h.mu.Lock()
-			result, err := handler(r)
-			h.mu.Unlock()
+			result, err := func() (any, error) {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				return handler(r)
+			}()
 			answer(w, result, err)
 		})
 	}
@@ -110,9 +112,7 @@ func (h *Heroku) api() http.Handler {
 	handle("GET /account", func(*http.Request) (any, error) { return account, nil })
 	handle("POST /apps", h.createApp)
 	handleApp("GET /apps/{app}", func(a *app, _ *http.Request) (any, error) { return h.showApp(a), nil })
-	handleApp("PATCH /apps/{app}", h.setStack)
 	handleApp("GET /apps/{app}/dynos", showDynos)
-	handleApp("GET /apps/{app}/formation", showFormation)
 	handleApp("PATCH /apps/{app}/formation", h.patchFormation)
 	handleApp("GET /apps/{app}/releases", showReleases)
 	handleApp("GET /apps/{app}/releases/{version}", showRelease)
@@ -196,18 +196,6 @@ func (h *Heroku) showApp(a *app) object {
 		"created_at": a.created, "generation": object{"name": "cedar"}, "process_tier": "basic"}
 }
 
-// setStack is `heroku stack:set`.
-func (h *Heroku) setStack(a *app, r *http.Request) (any, error) {
-	var want struct {
-		Stack string `json:"build_stack"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&want); err != nil || want.Stack == "" {
-		return nil, invalid("herokutest can change the stack only")
-	}
-	a.stack = want.Stack
-	return h.showApp(a), nil
-}
-
 func showDynos(a *app, _ *http.Request) (any, error) {
 	dynos := []object{}
 	for _, d := range a.dynos {
@@ -217,19 +205,18 @@ func showDynos(a *app, _ *http.Request) (any, error) {
 	return dynos, nil
 }
 
-func showFormation(a *app, _ *http.Request) (any, error) {
+func showFormation(a *app) []object {
 	formation := []object{}
 	for _, processType := range slices.Sorted(maps.Keys(a.formation)) {
 		p := a.formation[processType]
 		formation = append(formation, object{"type": processType, "quantity": p.quantity, "size": p.size})
 	}
-	return formation, nil
+	return formation
 }
 
 type formationUpdate struct {
-	Type, Size string
-	Quantity   any    // a number, or a text like "2" or "+1"
-	Image      string `json:"docker_image"`
+	Type, Quantity, Size string
+	Image                string `json:"docker_image"`
 }
 
 // patchFormation is `heroku container:release` when it names images, and `heroku ps:scale` when it names quantities.
@@ -259,15 +246,11 @@ func (h *Heroku) patchFormation(a *app, r *http.Request) (any, error) {
 		case !known:
 			return nil, &apiError{http.StatusNotFound, "not_found", "Couldn't find that process type (" + update.Type + ")."}
 		default:
-			text := fmt.Sprint(update.Quantity)
-			quantity, err := strconv.Atoi(text)
-			if strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") {
-				quantity += p.quantity
+			quantity, err := strconv.ParseUint(update.Quantity, 10, 7)
+			if err != nil {
+				return nil, invalid("%s is no quantity of dynos here", update.Quantity)
 			}
-			if err != nil || quantity < 0 || quantity > 100 {
-				return nil, invalid("%s is no quantity of dynos", text)
-			}
-			p = processes{quantity, cmp.Or(update.Size, p.size)}
+			p = processes{int(quantity), cmp.Or(update.Size, p.size)}
 			if p.size == "Basic" && quantity > 1 {
 				return nil, invalid("Cannot update to more than 1 Basic size dynos per process type.")
 			}
@@ -280,7 +263,7 @@ func (h *Heroku) patchFormation(a *app, r *http.Request) (any, error) {
 	} else {
 		h.scale(a)
 	}
-	return showFormation(a, r)
+	return showFormation(a), nil
 }
 
 // findImage returns the image to release if Heroku would take it.
@@ -347,17 +330,13 @@ func (h *Heroku) rollback(a *app, r *http.Request) (any, error) {
 }
 
 func (h *Heroku) setConfig(a *app, r *http.Request) (any, error) {
-	var want map[string]*string
+	var want map[string]string
 	if err := json.NewDecoder(r.Body).Decode(&want); err != nil {
 		return nil, invalid("%v", err)
 	}
 	names := strings.Join(slices.Sorted(maps.Keys(want)), ", ")
 	return h.release(a, "Set "+names+" config vars", func(next *release) {
-		for name, value := range want {
-			if delete(next.config, name); value != nil {
-				next.config[name] = *value
-			}
-		}
+		maps.Copy(next.config, want)
 	}).config, nil
 }
 
@@ -389,25 +368,42 @@ func (h *Heroku) createLogSession(a *app, r *http.Request) (any, error) {
 // streamLog sends the log's last lines as server-sent events and, for --tail, the new ones as they come.
 func (h *Heroku) streamLog(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	a, ok := h.apps[r.PathValue("app")]
+	h.mu.Unlock()
 	if !ok || a.id != r.FormValue("id") {
 		http.NotFound(w, r)
 		return
 	}
-	context.AfterFunc(r.Context(), h.changed.Broadcast)
+	stop := context.AfterFunc(r.Context(), h.wake)
+	defer stop()
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprint(w, "retry: 1\n\n") // Without, the CLI stays for 3 s after the last line.
-	lines, _ := strconv.Atoi(r.FormValue("lines"))
-	next := max(0, len(a.log)-lines)
-	for {
-		for ; next < len(a.log); next++ {
-			fmt.Fprintf(w, "data: %s\n\n", a.log[next])
+	most, _ := strconv.Atoi(r.FormValue("lines"))
+	tail := r.FormValue("tail") == "true"
+	for sent := -1; r.Context().Err() == nil; {
+		h.mu.Lock()
+		for tail && sent == len(a.log) && r.Context().Err() == nil {
+			h.changed.Wait()
+		}
+		if sent < 0 {
+			sent = max(0, len(a.log)-most)
+		}
+		lines := a.log[sent:]
+		sent = len(a.log)
+		h.mu.Unlock()
+		for _, line := range lines { // Nobody waits for a slow reader.
+			fmt.Fprintf(w, "data: %s\n\n", line)
 		}
 		http.NewResponseController(w).Flush()
-		if r.FormValue("tail") != "true" || r.Context().Err() != nil {
+		if !tail {
 			return
 		}
-		h.changed.Wait()
 	}
+}
+
+// wake makes all who wait look again, if only at their context.
+func (h *Heroku) wake() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changed.Broadcast()
 }

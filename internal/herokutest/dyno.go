@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -60,7 +59,11 @@ func (h *Heroku) scale(a *app) {
 	}
 }
 
+// start starts a dyno, unless Close has begun. The caller holds h.mu.
 func (h *Heroku) start(a *app, release *release, image *image, processType, name string) {
+	if h.closed {
+		return
+	}
 	port := 3000 + rand.IntN(50000)
 	d := &dyno{name: name, processType: processType, image: image, state: "starting", since: time.Now(),
 		container: fmt.Sprintf("herokutest-%s-%s-%08x", a.name, name, rand.Uint32()), stopping: make(chan bool)}
@@ -110,7 +113,7 @@ func (h *Heroku) run(a *app, d *dyno, port int) {
 		return
 	}
 
-	boot := time.After(h.BootTimeout)
+	var boot <-chan time.Time // nil but between the launch and the first time that it listens
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	var stopping chan bool // nil until there is a process to send a signal to
@@ -126,12 +129,12 @@ func (h *Heroku) run(a *app, d *dyno, port int) {
 			h.docker("kill", d.container)
 		case <-tick.C:
 			if d.address == "" {
-				d.address = h.containerAddress(d, port)
+				if d.address = h.containerAddress(d, port); d.address == "" {
+					continue
+				}
+				boot, stopping = time.After(h.BootTimeout), d.stopping
 			}
-			if d.address != "" {
-				stopping = d.stopping
-			}
-			if d.address != "" && (d.processType != "web" || listens(d.address)) {
+			if d.processType != "web" || listens(d.address) {
 				boot = nil
 				tick.Stop()
 				h.setState(a, d, "up")
@@ -166,8 +169,7 @@ func (h *Heroku) runContainer(a *app, d *dyno) (<-chan int, error) {
 	for _, variable := range d.env {
 		args = append(args, "--env", variable)
 	}
-	command := exec.Command("docker", append(args, d.dockerArgs()...)...)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for Close to handle.
+	command := h.dockerCommand(append(args, d.dockerArgs()...)...)
 	output, writer := io.Pipe()
 	command.Stdout, command.Stderr = writer, writer
 	if err := command.Start(); err != nil {

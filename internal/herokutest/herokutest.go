@@ -59,6 +59,7 @@ type Heroku struct {
 	changed *sync.Cond // a dyno's state or a log has changed
 	apps    map[string]*app
 	calls   []Call
+	closed  bool
 }
 
 // A Call is a request to the Platform API, the registry or the login.
@@ -79,11 +80,20 @@ func (h *Heroku) Start() (err error) {
 	if h.StopTimeout == 0 {
 		h.StopTimeout = 30 * time.Second
 	}
+	// The CLI reaches the registry's name on port 443 only. Who listens there is the only local Heroku.
+	front, err := net.Listen("tcp", net.JoinHostPort(ip, "443"))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("another local Heroku is running: %w", err)
+	}
+	if err != nil {
+		return err
+	}
 	h.token = "made-up-" + rand.Text()
 	h.changed = sync.NewCond(&h.mu)
 	h.apps = make(map[string]*app)
 	defer func() {
 		if err != nil {
+			front.Close()
 			h.Close()
 		}
 	}()
@@ -106,17 +116,8 @@ func (h *Heroku) Start() (err error) {
 	if h.registry, err = startRegistry(h.dir, h.token); err != nil {
 		return err
 	}
-	// The CLI reaches the registry's name on port 443 only.
-	front, err := net.Listen("tcp", net.JoinHostPort(ip, "443"))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("another local Heroku is running: %w", err)
-	}
-	if err != nil {
-		return err
-	}
 	back, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		front.Close()
 		return err
 	}
 	// Every name below localhost is 127.0.0.1 for browsers and curl.
@@ -160,6 +161,7 @@ func loopback() (string, error) {
 // Close stops the dynos and removes everything that Start and the apps made, the pushed images included.
 func (h *Heroku) Close() error {
 	h.mu.Lock()
+	h.closed = true
 	for _, app := range h.apps {
 		h.stop(app.dynos...)
 		app.dynos = nil
@@ -174,13 +176,12 @@ func (h *Heroku) Close() error {
 	}
 	if h.registry != nil {
 		h.registry.server.Process.Kill()
-		h.registry.server.Wait()
 		h.removeImages()
 	}
 	return os.RemoveAll(h.dir)
 }
 
-// removeImages removes docker's copies of all images that were pushed here: no others have this made-up registry's name.
+// removeImages removes docker's copies of all images that were pushed here. Nothing else pushes to a registry of this name.
 func (h *Heroku) removeImages() {
 	names, _ := h.docker("images", "--digests", "--filter", "reference=registry."+Host+"/*/*", "--format",
 		"{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}")
@@ -209,7 +210,7 @@ func (h *Heroku) Env() []string {
 	}
 	// Nothing of the user's own may lead the CLI elsewhere.
 	for _, name := range []string{"HEROKU_API_KEY", "HEROKU_APP", "HEROKU_HEADERS", "HEROKU_DEBUG", "DEBUG", "DOCKER_CONFIG",
-		"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+		"DOCKER_CONTEXT", "DOCKER_HOST", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy", "https_proxy", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 		"SSL_CERT_DIR", "SSL_CERT_FILE"} {
 		env = append(env, name+"=")
 	}
@@ -251,10 +252,12 @@ func (h *Heroku) Log(app string) string {
 func (h *Heroku) recordCalls(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.calls = append(h.calls, Call{r.Method, r.Host, r.URL.Path, answer.status})
+		}()
 		next.ServeHTTP(answer, r)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.calls = append(h.calls, Call{r.Method, r.Host, r.URL.Path, answer.status})
 	})
 }
 
@@ -270,14 +273,21 @@ func (r *statusRecorder) WriteHeader(status int) {
 
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// docker runs a docker command as the platform, which may read the registry, and returns its output without the newline.
+// docker runs a docker command as the platform and returns its output without the last newline.
 func (h *Heroku) docker(args ...string) (string, error) {
-	command := exec.Command("docker", args...)
-	command.Env = append(os.Environ(), "DOCKER_CONFIG="+filepath.Join(h.dir, "docker"))
-	out, err := command.CombinedOutput()
+	out, err := h.dockerCommand(args...).CombinedOutput()
 	text := strings.TrimSpace(string(out))
 	if err != nil {
 		return text, fmt.Errorf("docker %s: %w: %s", args[0], err, text)
 	}
 	return text, nil
+}
+
+// dockerCommand is a docker command with the platform's own configuration, with which it may read the registry. It always
+// goes to the local daemon: another one would take the registry's name for Heroku's.
+func (h *Heroku) dockerCommand(args ...string) *exec.Cmd {
+	command := exec.Command("docker", args...)
+	command.Env = append(os.Environ(), "DOCKER_CONFIG="+filepath.Join(h.dir, "docker"), "DOCKER_CONTEXT=", "DOCKER_HOST=")
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for Close to handle.
+	return command
 }

@@ -29,8 +29,8 @@ type registry struct {
 
 func startRegistry(dir, token string) (*registry, error) {
 	socket := filepath.Join(dir, "registry.sock")
-	config := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\n"+
-		"http: {net: unix, addr: %s, relativeurls: true}\n", filepath.Join(dir, "registry"), socket)
+	config := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}}\n"+
+		"http: {net: unix, addr: %q, relativeurls: true}\n", filepath.Join(dir, "registry"), socket)
 	configFile := filepath.Join(dir, "registry.yml")
 	if err := os.WriteFile(configFile, []byte(config), 0o600); err != nil {
 		return nil, err
@@ -58,16 +58,18 @@ func startRegistry(dir, token string) (*registry, error) {
 		},
 		Transport: &http.Transport{DialContext: dial},
 	}}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	exited := make(chan error, 1)
+	go func() { exited <- server.Wait() }()
+	for {
 		conn, err := net.Dial("unix", socket)
 		if err == nil {
 			conn.Close()
 			return g, nil
 		}
-		if time.Now().After(deadline) {
-			server.Process.Kill()
-			server.Wait()
-			return nil, fmt.Errorf("docker-registry does not answer: %s", &log)
+		select {
+		case err := <-exited:
+			return nil, fmt.Errorf("docker-registry: %w: %s", err, &log)
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }

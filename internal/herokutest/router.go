@@ -3,6 +3,7 @@ package herokutest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	randv2 "math/rand/v2"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -84,9 +86,15 @@ func (h *Heroku) route(w http.ResponseWriter, r *http.Request) {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			timeout, ok := err.(net.Error)
+			switch {
+			case r.Context().Err() != nil:
+				fail("H27")
+			case ok && timeout.Timeout():
 				fail("H12")
-			} else {
+			case errors.Is(err, syscall.ECONNREFUSED):
+				fail("H21")
+			default:
 				fail("H13")
 			}
 		},
@@ -99,11 +107,15 @@ var routerErrors = map[string]string{
 	"H12": "Request timeout",
 	"H13": "Connection closed without response",
 	"H14": "No web dynos running",
+	"H21": "Backend connection refused",
+	"H27": "Client Request Interrupted",
 }
 
 // choose returns a random web dyno that is up, or the code of the error to answer with. While there is none but one
 // starts, it waits: a start ends by itself, by R10 if by nothing else. The caller holds h.mu.
 func (h *Heroku) choose(ctx context.Context, a *app) (*dyno, string) {
+	stop := context.AfterFunc(ctx, h.wake)
+	defer stop()
 	for {
 		var up, starting, crashed []*dyno
 		for _, d := range a.dynos {
@@ -120,6 +132,8 @@ func (h *Heroku) choose(ctx context.Context, a *app) (*dyno, string) {
 		switch {
 		case len(up) > 0:
 			return up[randv2.IntN(len(up))], ""
+		case ctx.Err() != nil:
+			return nil, "H27"
 		case len(starting) > 0:
 			h.changed.Wait()
 		case len(crashed) > 0:

@@ -81,7 +81,7 @@ func TestTheRouterHoldsARequestWhileADynoStarts(t *testing.T) {
 }
 
 func TestTheRoutersOwnErrorsAre503WithACode(t *testing.T) {
-	for want, states := range map[string][]string{"H10": {"crashed", "crashed"}, "H14": {}, "H13": {"up"}} {
+	for want, states := range map[string][]string{"H10": {"crashed", "crashed"}, "H14": {}, "H21": {"up"}} {
 		h, a := routed(states...)
 		for _, d := range a.dynos {
 			d.address = "127.0.0.1:1" // nobody listens

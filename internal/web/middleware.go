@@ -72,7 +72,7 @@ type recorder struct {
 }
 
 func (r *recorder) WriteHeader(status int) {
-	if !r.wroteHeader && status >= 200 { // 1xx is sent before the answer.
+	if !r.wroteHeader && (status >= 200 || status == http.StatusSwitchingProtocols) { // Other 1xx come before the answer.
 		r.status, r.wroteHeader = status, true
 	}
 	r.ResponseWriter.WriteHeader(status)

@@ -45,13 +45,16 @@ func ReadVersion() (Version, error) {
 		v.Modules = append(v.Modules, Module{module.Path, module.Version})
 	}
 
-	path, err := os.Executable()
+	// On Linux this is the running file even when another one has taken its path.
+	file, err := os.Open("/proc/self/exe")
 	if err != nil {
-		return Version{}, fmt.Errorf("find the running executable: %w", err)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return Version{}, fmt.Errorf("read the running executable: %w", err)
+		path, err := os.Executable()
+		if err != nil {
+			return Version{}, fmt.Errorf("find the running executable: %w", err)
+		}
+		if file, err = os.Open(path); err != nil {
+			return Version{}, fmt.Errorf("read the running executable: %w", err)
+		}
 	}
 	defer file.Close()
 	hash := sha256.New()
