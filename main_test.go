@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"heroku-go-example/internal/web"
 )
@@ -207,6 +210,26 @@ func TestVersionSaysWhatIsRunningAndWhere(t *testing.T) {
 	printed, err := server(t, platform, "version").Output()
 	if err != nil || string(printed) != answer {
 		t.Errorf("server version: got %s, %v, want what /version says: %s", printed, err, answer)
+	}
+}
+
+func TestTheRootCertificatesAreInTheExecutable(t *testing.T) {
+	if os.Getenv("SSL_CERT_FILE") != "/nonexistent" {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		command.Env = append(os.Environ(), "SSL_CERT_FILE=/nonexistent", "SSL_CERT_DIR=/nonexistent")
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("where the system has no certificates: %v: %s", err, out)
+		}
+		return
+	}
+	for root := range bundle.Roots() {
+		certificate, err := x509.ParseCertificate(root.Certificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := certificate.Verify(x509.VerifyOptions{}); err != nil {
+			t.Errorf("%v is not trusted: %v", certificate.Subject, err)
+		}
 	}
 }
 

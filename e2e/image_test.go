@@ -75,8 +75,8 @@ func untar(t *testing.T, archive []byte) map[*tar.Header][]byte {
 func TestTheImageIsOneFileAndTheSameFromEveryFolderAndBuilder(t *testing.T) {
 	one, two := checkout(t), checkout(t)
 	run(t, two, os.Environ(), "find . -exec touch --no-dereference --date 2001-02-03 {} + && chmod -R go+w .")
-	build(t, one, classic, "heroku-go-example-e2e:one", "--no-cache")
-	build(t, two, buildKit, "heroku-go-example-e2e:two", "--no-cache")
+	build(t, one, classic, "heroku-go-example-e2e:one", "--no-cache --network none")
+	build(t, two, buildKit, "heroku-go-example-e2e:two", "--no-cache --network none")
 	layer := layers(t, "heroku-go-example-e2e:one")
 	if other := layers(t, "heroku-go-example-e2e:two"); len(layer) != 1 || len(other) != 1 || !bytes.Equal(layer[0], other[0]) {
 		t.Fatalf("got %d and %d layers, or different ones, want one layer, the same in both", len(layer), len(other))
