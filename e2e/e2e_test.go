@@ -15,7 +15,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +34,16 @@ func TestMain(m *testing.M) {
 	}
 	err := findTools()
 	if err == nil {
+		interrupted := make(chan os.Signal, 1)
+		signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+		go func() {
+			<-interrupted
+			ends.Lock()
+			for _, end := range slices.Backward(ends.all) {
+				end()
+			}
+			os.Exit(1)
+		}()
 		os.Exit(m.Run())
 	}
 	if os.Getenv("E2E") == "required" {
@@ -39,6 +51,20 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	say(fmt.Sprintf("e2e: skipped: %v; see e2e/setup", err))
+}
+
+var ends struct {
+	sync.Mutex
+	all []func()
+}
+
+// atEnd calls end when the test ends, even by Ctrl-C.
+func atEnd(t *testing.T, end func()) {
+	end = sync.OnceFunc(end)
+	ends.Lock()
+	defer ends.Unlock()
+	ends.all = append(ends.all, end)
+	t.Cleanup(end)
 }
 
 // say prints a line for the user. go test shows nothing of a package that passes, so on Linux the line goes to where go test
@@ -57,11 +83,6 @@ func findTools() error {
 	if err != nil {
 		return err
 	}
-	// go test must not remember the outcome: it knows nothing of docker. A file that it sees to be new prevents that.
-	os.MkdirAll(tools, 0o755)
-	os.WriteFile(filepath.Join(tools, "tested"), nil, 0o644)
-	os.ReadFile(filepath.Join(tools, "tested"))
-
 	os.Setenv("PATH", filepath.Join(tools, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	for _, tool := range []string{"heroku", "docker", "docker-registry", "skopeo", "curl", "git", "script"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -91,23 +112,14 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// startHeroku starts a local Heroku that is less patient than the real one. When the test fails it shows the calls. It is
-// closed when the test ends, even by Ctrl-C.
+// startHeroku starts a local Heroku that is less patient than the real one. When the test fails it shows the calls.
 func startHeroku(t *testing.T) *herokutest.Heroku {
 	t.Helper()
 	h := &herokutest.Heroku{BootTimeout: 5 * time.Second, StopTimeout: 3 * time.Second}
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		if _, ok := <-interrupted; ok {
-			h.Close()
-			os.Exit(1)
-		}
-	}()
-	t.Cleanup(func() {
+	atEnd(t, func() {
 		if t.Failed() {
 			for _, call := range h.Calls() {
 				t.Log(call)
@@ -116,8 +128,6 @@ func startHeroku(t *testing.T) *herokutest.Heroku {
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
-		signal.Stop(interrupted)
-		close(interrupted)
 	})
 	return h
 }
@@ -165,6 +175,11 @@ func run(t *testing.T, dir string, env []string, command string) string {
 }
 
 func try(t *testing.T, dir string, env []string, command string) (string, error) {
+	// go test must not remember the outcome, for it knows nothing of docker. It does not when a test reads a new file.
+	tested := filepath.Join(".tools", "tested")
+	os.WriteFile(tested, nil, 0o644)
+	os.ReadFile(tested)
+
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	shell := exec.CommandContext(ctx, "sh", "-c", command)

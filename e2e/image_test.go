@@ -29,7 +29,7 @@ const (
 // the test ends.
 func build(t *testing.T, dir, builder, tag, options string) string {
 	t.Helper()
-	t.Cleanup(func() { exec.Command("docker", "rmi", tag).Run() })
+	atEnd(t, func() { exec.Command("docker", "rmi", tag).Run() })
 	return run(t, dir, os.Environ(), fmt.Sprintf("%s docker build %s --build-arg GO_IMAGE=%s --tag %s .", builder, options, goImage, tag))
 }
 
@@ -149,7 +149,7 @@ func TestAnEditOfTheProjectsOwnCodeLeavesTheDependenciesInTheCache(t *testing.T)
 func startContainer(t *testing.T, image string) (name, address string) {
 	t.Helper()
 	name = fmt.Sprintf("heroku-go-example-e2e-%08x", rand.Uint32())
-	t.Cleanup(func() { exec.Command("docker", "rm", "--force", name).Run() })
+	atEnd(t, func() { exec.Command("docker", "rm", "--force", name).Run() })
 	uid := 1000 + rand.IntN(60000)
 	run(t, ".", os.Environ(), fmt.Sprintf("docker run --detach --name %s --user %d:%d --read-only --cap-drop ALL "+
 		"--security-opt no-new-privileges --memory 64m --env PORT=5000 %s", name, uid, uid, image))

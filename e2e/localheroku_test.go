@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -36,7 +35,6 @@ func (app *testApp) image(lines string) {
 	if err := os.WriteFile(file, []byte(dockerfile), 0o644); err != nil {
 		app.Fatal(err)
 	}
-	app.Cleanup(func() { exec.Command("docker", "rmi", app.repository).Run() })
 	run(app.T, filepath.Dir(file), app.env, classic+" docker build --tag "+app.repository+" .")
 }
 
@@ -56,7 +54,7 @@ func TestADynoRunsAsHerokuWouldRunIt(t *testing.T) {
 	deploy := func(lines string) { t.Helper(); app.image(lines); app.push(); app.release() }
 
 	// No ENTRYPOINT: a shell runs even an exec-form CMD, so the variables in it are filled in.
-	deploy(`CMD ["echo uid=$(id -u) memory=$(cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null) dyno=$DYNO release=$HEROKU_RELEASE_VERSION; exec httpd -f -p $PORT -h /bin"]`)
+	deploy(`CMD ["echo uid=$(id -u) memory=$(cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null) dyno=$DYNO release=$HEROKU_RELEASE_VERSION; trap 'exit 0' TERM; httpd -f -p $PORT -h /bin & wait"]`)
 	app.waitForLog(`app\[web\.1\]: uid=[1-9]\d{3,} memory=536870912 dyno=web.1 release=\n`)
 	app.waitForLog(`heroku\[web\.1\]: State changed from starting to up`)
 	get(t, h.Client(), h.URL(app.name)+"busybox")
@@ -79,7 +77,10 @@ func TestADynoRunsAsHerokuWouldRunIt(t *testing.T) {
 	// R12: what ignores SIGTERM is killed, and the next release runs all the same.
 	deploy(`CMD ["trap '' TERM; httpd -f -p $PORT -h /bin"]`)
 	app.waitForLog(`State changed from starting to up\n$`)
-	deploy(`CMD ["exec httpd -f -p $PORT -h /bin"]`)
+	if strings.Contains(h.Log(app.name), "R12") {
+		t.Errorf("R12 before anything has ignored SIGTERM:\n%s", h.Log(app.name))
+	}
+	deploy(`CMD ["trap 'exit 0' TERM; httpd -f -p $PORT -h /bin & wait"]`)
 	app.waitForLog(`Error R12 \(Exit timeout\)`)
 	app.waitForLog(`Stopping remaining processes with SIGKILL\n(.*\n)*.*Process exited with status 137`)
 	get(t, h.Client(), h.URL(app.name)+"busybox")

@@ -1,12 +1,14 @@
 package herokutest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"regexp"
@@ -91,6 +93,12 @@ func (h *Heroku) api() http.Handler {
 				answer(w, nil, &apiError{http.StatusUnauthorized, "unauthorized", "Invalid credentials provided."})
 				return
 			}
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+			if err != nil {
+				answer(w, nil, invalid("%v", err))
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			result, err := func() (any, error) {
 				h.mu.Lock()
 				defer h.mu.Unlock()
@@ -386,7 +394,7 @@ func (h *Heroku) streamLog(w http.ResponseWriter, r *http.Request) {
 			h.changed.Wait()
 		}
 		if sent < 0 {
-			sent = max(0, len(a.log)-most)
+			sent = max(0, len(a.log)-max(0, most))
 		}
 		lines := a.log[sent:]
 		sent = len(a.log)

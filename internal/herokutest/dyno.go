@@ -140,7 +140,7 @@ func (h *Heroku) run(a *app, d *dyno, port int) {
 				h.setState(a, d, "up")
 			}
 		case <-stopping:
-			note("Stopping all processes with SIGTERM")
+			note("Stopping all processes with SIGTERM") // Docker signals the first one, which ends the others.
 			h.docker("kill", "--signal", "TERM", d.container)
 			select {
 			case status := <-exited:

@@ -210,7 +210,8 @@ func (h *Heroku) Env() []string {
 	}
 	// Nothing of the user's own may lead the CLI elsewhere.
 	for _, name := range []string{"HEROKU_API_KEY", "HEROKU_APP", "HEROKU_HEADERS", "HEROKU_DEBUG", "DEBUG", "DOCKER_CONFIG",
-		"DOCKER_CONTEXT", "DOCKER_HOST", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy", "https_proxy", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+		"BUILDX_BUILDER", "DOCKER_BUILDKIT", "DOCKER_CONTENT_TRUST", "DOCKER_CONTEXT", "DOCKER_DEFAULT_PLATFORM", "DOCKER_HOST",
+		"DOCKER_TLS_VERIFY", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy", "https_proxy", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 		"SSL_CERT_DIR", "SSL_CERT_FILE"} {
 		env = append(env, name+"=")
 	}

@@ -60,6 +60,7 @@ func startRegistry(dir, token string) (*registry, error) {
 	}}
 	exited := make(chan error, 1)
 	go func() { exited <- server.Wait() }()
+	deadline := time.After(10 * time.Second)
 	for {
 		conn, err := net.Dial("unix", socket)
 		if err == nil {
@@ -69,6 +70,9 @@ func startRegistry(dir, token string) (*registry, error) {
 		select {
 		case err := <-exited:
 			return nil, fmt.Errorf("docker-registry: %w: %s", err, &log)
+		case <-deadline:
+			server.Process.Kill()
+			return nil, fmt.Errorf("docker-registry does not listen: %v: %s", <-exited, &log)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
