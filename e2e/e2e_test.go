@@ -194,14 +194,9 @@ func try(t *testing.T, dir string, env []string, command string) (string, error)
 	return out.String(), err
 }
 
-// runUntil runs a command that does not end by itself, and interrupts it once it has printed the text.
-func runUntil(t *testing.T, dir string, env []string, command, text string) {
-	t.Helper()
-	withPage(t, dir, env, command, text, func(string) {})
-}
-
-// withPage is like runUntil, and calls check with what was printed before it interrupts the command.
-func withPage(t *testing.T, dir string, env []string, command, text string, check func(printed string)) {
+// runUntil runs a command that does not end by itself. Once it has printed the text, runUntil calls check with all that was
+// printed, and interrupts the command.
+func runUntil(t *testing.T, dir string, env []string, command, text string, check func(printed string)) {
 	t.Helper()
 	shell := exec.Command("sh", "-c", command)
 	shell.Dir, shell.Env = dir, env

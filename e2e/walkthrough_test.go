@@ -67,7 +67,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku container:release web":             w.release,
 		"heroku open":                              w.open,
 		"git push heroku main":                     w.gitPush,
-		"heroku logs --tail":                       func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200") },
+		"heroku logs --tail":                       func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200", func(string) {}) },
 		"heroku ps:scale web=2:standard-1x":        w.succeeds("now running web at 2:standard-1x"),
 		"heroku ps":                                w.showsTwoDynos,
 		"heroku releases":                          w.succeeds("Current: v5"),
@@ -110,7 +110,7 @@ func (w *walk) isRunByCI(line string) func(string) {
 
 func (w *walk) goRun(command string) {
 	address := regexp.MustCompile(`http://localhost:\d+`)
-	withPage(w.T, w.dir, w.env, command, "serving on", func(printed string) {
+	runUntil(w.T, w.dir, w.env, command, "serving on", func(printed string) {
 		if page := get(w.T, http.DefaultClient, address.FindString(printed)); !strings.Contains(page, w.page) {
 			w.Errorf("%s: the page is %s", command, page)
 		}
