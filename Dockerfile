@@ -8,7 +8,8 @@ ARG GO_IMAGE=golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb335819
 # leaves it in the cache. The last packages are what the project takes from the standard library beyond that.
 FROM $GO_IMAGE AS dependencies
 WORKDIR /src
-ENV GOOS=linux GOARCH=amd64 CGO_ENABLED=0 GOFLAGS="-mod=vendor -trimpath -buildvcs=false"
+# Every door has these flags. HTTP/2 is left out, 5 % of the image: it ends at Heroku's router, as TLS does.
+ENV GOOS=linux GOARCH=amd64 CGO_ENABLED=0 GOFLAGS="-mod=vendor -trimpath -buildvcs=false -tags=nethttpomithttp2"
 COPY go.mod go.sum ./
 COPY vendor vendor
 RUN go build $(grep -v '^#' vendor/modules.txt) log/slog os/signal runtime/debug time/tzdata

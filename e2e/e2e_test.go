@@ -1,5 +1,5 @@
-// Package e2e tests the whole: the README's commands, the image and the life of a dyno, with the real Heroku CLI, docker
-// and docker-registry against a local Heroku. e2e/setup installs what that needs.
+// Package e2e tests the whole: the README's commands, the image and the life of a dyno, with the real Heroku CLI, docker,
+// docker-registry and Nix against a local Heroku. e2e/setup installs what that needs.
 package e2e
 
 import (
@@ -84,7 +84,7 @@ func findTools() error {
 		return err
 	}
 	os.Setenv("PATH", filepath.Join(tools, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	for _, tool := range []string{"heroku", "docker", "docker-registry", "skopeo", "curl", "git", "script"} {
+	for _, tool := range []string{"heroku", "docker", "docker-registry", "nix", "skopeo", "curl", "jq", "shellcheck", "git", "script", "unshare"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err
 		}
@@ -112,10 +112,18 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// startHeroku starts a local Heroku that is less patient than the real one. When the test fails it shows the calls.
+// startHeroku starts a local Heroku.
 func startHeroku(t *testing.T) *herokutest.Heroku {
 	t.Helper()
-	h := &herokutest.Heroku{BootTimeout: 5 * time.Second, StopTimeout: 3 * time.Second}
+	h := new(herokutest.Heroku)
+	start(t, h)
+	return h
+}
+
+// start starts a local Heroku, less patient than the real one. When the test fails it shows the calls.
+func start(t *testing.T, h *herokutest.Heroku) {
+	t.Helper()
+	h.BootTimeout, h.StopTimeout = 5*time.Second, 3*time.Second
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +137,9 @@ func startHeroku(t *testing.T) *herokutest.Heroku {
 			t.Error(err)
 		}
 	})
-	return h
 }
 
-// checkout copies the project's files, as they are now, to a new folder with a git repository.
+// checkout copies the project's files, as they are now, to a new folder with a git repository that knows them.
 func checkout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -160,7 +167,7 @@ func checkout(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	run(t, dir, os.Environ(), "git init --quiet --initial-branch main")
+	run(t, dir, os.Environ(), "git init --quiet --initial-branch main && git add --all")
 	return dir
 }
 
@@ -172,6 +179,17 @@ func run(t *testing.T, dir string, env []string, command string) string {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 	return out
+}
+
+// nix runs a command that begins with nix and its verb in a checkout, with the test double in the place of nixpkgs.
+func nix(t *testing.T, dir string, env []string, command string) string {
+	t.Helper()
+	return run(t, dir, env, withDouble(command))
+}
+
+func withDouble(command string) string {
+	verb := regexp.MustCompile(`^nix (flake )?\w+`).FindString(command)
+	return verb + " --override-input nixpkgs path:./e2e/nixpkgs" + command[len(verb):]
 }
 
 func try(t *testing.T, dir string, env []string, command string) (string, error) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -41,6 +42,7 @@ type walk struct {
 	env     []string
 	app     string // its name, once it is created
 	browser string // what the browser has shown
+	sha256  string // of the executable that should answer, as far as it is known
 	version int    // of the release that should answer
 	page    string // the heading of the page that should answer
 }
@@ -55,24 +57,35 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 	}
 
 	steps := map[string]func(command string){
-		"go run .":                        w.goRun,
-		"go test ./...":                   w.isRunByCI("go test ./..."),
-		"e2e/try":                         w.isRunByCI("e2e/try --check"),
-		"heroku login":                    w.login,
-		"heroku container:login":          w.succeeds("Login Succeeded"),
-		"heroku create --stack container": w.create,
-		"heroku labs:enable runtime-dyno-metadata": w.succeeds("Enabling"),
-		"heroku container:push --recursive":        w.push,
-		"heroku container:push web":                w.changeThePageAndPush,
-		"heroku container:release web":             w.release,
-		"heroku open":                              w.open,
-		"git push heroku main":                     w.gitPush,
-		"heroku logs --tail":                       func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200", func(string) {}) },
-		"heroku ps:scale web=2:standard-1x":        w.succeeds("now running web at 2:standard-1x"),
-		"heroku ps":                                w.showsTwoDynos,
-		"heroku releases":                          w.succeeds("Current: v5"),
-		"heroku rollback":                          w.rollback,
-		"heroku config:set TZ=Asia/Tokyo":          w.setTimeZone,
+		"go run .":      w.goRun,
+		"go test ./...": w.isRunByCI("go test ./..."),
+		"e2e/try":       w.isRunByCI("e2e/try --check"),
+		"heroku login":  w.login,
+		"heroku create --stack container my-own-app":                        w.create,
+		"heroku labs:enable runtime-dyno-metadata":                          w.succeeds("Enabling"),
+		"nix run .#deploy -- my-own-app":                                    w.deploy,
+		"nix build":                                                         w.nix,
+		"nix run .#push -- my-own-app":                                      w.arrives(w.nix),
+		"heroku container:login":                                            w.succeeds("Login Succeeded"),
+		"heroku container:push --recursive":                                 w.push,
+		"heroku container:push web":                                         w.changeThePageAndPush,
+		"heroku container:release web":                                      w.release,
+		"heroku open":                                                       w.open,
+		"git push heroku main":                                              w.gitPush,
+		"nix build .#server":                                                w.nix,
+		"sha256sum result/bin/server":                                       w.checksum,
+		"curl https://my-own-app-0123456789ab.herokuapp.com/version":        func(string) { w.answers() },
+		"export CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=go1.27.2": w.export,
+		`go build -trimpath -buildvcs=false -tags=nethttpomithttp2 -ldflags "-s -w -buildid=" -o server .`: w.succeeds(""),
+		"sha256sum server":                  w.checksum,
+		"nix build .#image.id":              w.changeThePageAndDeploy,
+		"cat result":                        w.succeeds("sha256:"),
+		"heroku logs --tail":                func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200", func(string) {}) },
+		"heroku ps:scale web=2:standard-1x": w.succeeds("now running web at 2:standard-1x"),
+		"heroku ps":                         w.showsTwoDynos,
+		"heroku releases":                   w.showsTheImage,
+		"heroku rollback":                   w.rollback,
+		"heroku config:set TZ=Asia/Tokyo":   w.setTimeZone,
 	}
 	done := make(map[string]bool)
 	for _, command := range readmeCommands(t) {
@@ -134,16 +147,56 @@ func (w *walk) create(command string) {
 	w.app, w.version = match[1], 2
 }
 
-// push pushes with the stand-in for the base image, and sees that the image is in the registry.
-func (w *walk) push(command string) {
-	before := len(w.heroku.Calls())
-	run(w.T, w.dir, w.env, command+" --arg GO_IMAGE="+goImage)
-	for _, call := range w.heroku.Calls()[before:] {
-		if call.Method == "PUT" && call.Path == "/v2/"+w.app+"/web/manifests/latest" && call.Status == 201 {
-			return
+// arrives sees that the command's image is in the registry.
+func (w *walk) arrives(push func(string)) func(string) {
+	return func(command string) {
+		before := len(w.heroku.Calls())
+		push(command)
+		for _, call := range w.heroku.Calls()[before:] {
+			if call.Method == "PUT" && call.Path == "/v2/"+w.app+"/web/manifests/latest" && call.Status == 201 {
+				return
+			}
 		}
+		w.Fatalf("%s: no manifest has arrived in the registry", command)
 	}
-	w.Fatalf("%s: no manifest has arrived in the registry", command)
+}
+
+// push pushes with the stand-in for the base image.
+func (w *walk) push(command string) {
+	w.arrives(func(command string) { run(w.T, w.dir, w.env, command+" --arg GO_IMAGE="+goImage) })(command)
+}
+
+func (w *walk) nix(command string) { nix(w.T, w.dir, w.env, command) }
+
+func (w *walk) deploy(command string) {
+	out := nix(w.T, w.dir, w.env, command)
+	w.version++
+	if !strings.Contains(out, fmt.Sprintf("Release: v%d, succeeded\n", w.version)) || !strings.Contains(out, w.heroku.URL(w.app)) {
+		w.Errorf("%s: want the release v%d and the URL in %s", command, w.version, out)
+	}
+	w.answers()
+}
+
+func (w *walk) changeThePageAndDeploy(command string) {
+	w.changeThePage("<h1>Deployed with Nix</h1>")
+	w.deploy("nix run .#deploy -- " + w.app)
+	w.nix(command)
+}
+
+// checksum takes note of what should answer.
+func (w *walk) checksum(command string) {
+	w.sha256, _, _ = strings.Cut(run(w.T, w.dir, w.env, command), " ")
+	w.answers()
+}
+
+func (w *walk) export(command string) { w.env = append(w.env, strings.Fields(command)[1:]...) }
+
+func (w *walk) showsTheImage(command string) {
+	id := strings.TrimPrefix(read(w.T, filepath.Join(w.dir, "result")), "sha256:")
+	out := run(w.T, w.dir, w.env, command)
+	if !strings.Contains(out, fmt.Sprintf("Current: v%d", w.version)) || !strings.Contains(out, id[:12]) {
+		w.Errorf("%s: want the release v%d and the image %s in %s", command, w.version, id, out)
+	}
 }
 
 func (w *walk) changeThePageAndPush(command string) {
@@ -157,7 +210,7 @@ func (w *walk) changeThePage(heading string) {
 	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
 		w.Fatal(err)
 	}
-	w.page = heading
+	w.page, w.sha256 = heading, ""
 }
 
 // gitPush does what Heroku does after a push: it builds the image as heroku.yml says, with the classic builder and the
@@ -195,6 +248,9 @@ func (w *walk) answers() {
 	if err := json.Unmarshal([]byte(get(w.T, client, w.heroku.URL(w.app)+"version")), &version); err != nil {
 		w.Fatal(err)
 	}
+	if w.sha256 != "" && version.SHA256 != w.sha256 {
+		w.Errorf("the executable that answers has the sha256 %s, want %s", version.SHA256, w.sha256)
+	}
 	if version.App != w.app || version.Release != "v"+strconv.Itoa(w.version) || !strings.HasPrefix(version.Dyno, "web.") {
 		w.Errorf("got %+v, want the app %s and the release v%d", version, w.app, w.version)
 	}
@@ -218,7 +274,7 @@ func (w *walk) showsTwoDynos(command string) {
 func (w *walk) rollback(command string) {
 	run(w.T, w.dir, w.env, command)
 	w.version++
-	w.page = "<h1>My page</h1>"
+	w.page = "<h1>Pushed by git</h1>"
 	w.answers()
 }
 

@@ -83,7 +83,11 @@ func invalid(format string, args ...any) error {
 // api is everything that listens on port 443, by host and path.
 func (h *Heroku) api() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("registry."+Host+"/", h.registry)
+	var registry http.Handler = h.registry
+	if h.WrapRegistry != nil {
+		registry = h.WrapRegistry(registry)
+	}
+	mux.Handle("registry."+Host+"/", registry)
 
 	// handle serves a call of the Platform API that needs a login, holding h.mu.
 	handle := func(pattern string, handler func(r *http.Request) (any, error)) {

@@ -46,6 +46,8 @@ type Heroku struct {
 	BootTimeout time.Duration
 	// StopTimeout is the time from SIGTERM to SIGKILL (R12), 30 s by default.
 	StopTimeout time.Duration
+	// WrapRegistry, when set, puts a handler before the registry's: one that refuses, hangs or counts.
+	WrapRegistry func(registry http.Handler) http.Handler
 
 	dir       string // everything on disk, removed by Close
 	token     string // the one user's API token
@@ -192,7 +194,7 @@ func (h *Heroku) removeImages() {
 	}
 }
 
-// Env returns what to add to the environment for the CLI. The user has yet to log in.
+// Env returns what to add to the environment for the CLI, and for curl and skopeo. The user has yet to log in.
 func (h *Heroku) Env() []string {
 	env := []string{
 		"HOME=" + filepath.Join(h.dir, "home"),
@@ -201,6 +203,10 @@ func (h *Heroku) Env() []string {
 		// Every look at the account asks there too, and tries for seconds.
 		"HEROKU_PARTICLEBOARD_URL=https://particleboard." + Host,
 		"NODE_EXTRA_CA_CERTS=" + h.CAFile(),
+		// The same for curl, for skopeo, and for both where they come from Nix.
+		"CURL_CA_BUNDLE=" + h.CAFile(),
+		"SSL_CERT_FILE=" + h.CAFile(),
+		"NIX_SSL_CERT_FILE=" + h.CAFile(),
 		// Nothing may leave this machine.
 		"DISABLE_TELEMETRY=true",
 		"HEROKU_SKIP_NEW_VERSION_CHECK=true",
@@ -212,7 +218,7 @@ func (h *Heroku) Env() []string {
 	for _, name := range []string{"HEROKU_API_KEY", "HEROKU_APP", "HEROKU_HEADERS", "HEROKU_DEBUG", "DEBUG", "DOCKER_CONFIG",
 		"BUILDX_BUILDER", "DOCKER_BUILDKIT", "DOCKER_CONTENT_TRUST", "DOCKER_CONTEXT", "DOCKER_DEFAULT_PLATFORM", "DOCKER_HOST",
 		"DOCKER_TLS_VERIFY", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy", "https_proxy", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
-		"SSL_CERT_DIR", "SSL_CERT_FILE"} {
+		"SSL_CERT_DIR"} {
 		env = append(env, name+"=")
 	}
 	return env

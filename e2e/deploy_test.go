@@ -1,0 +1,232 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"heroku-go-example/internal/herokutest"
+)
+
+// deployApp is an app on a local Heroku, and the programs that `nix run .#deploy` and `nix run .#push` would run.
+type deployApp struct {
+	*testing.T
+	heroku       *herokutest.Heroku
+	deploy, push string
+	id           string // of the image that they push
+	env          []string
+}
+
+func newDeployApp(t *testing.T, h *herokutest.Heroku) *deployApp {
+	t.Helper()
+	dir := checkout(t)
+	path := func(installable string) string {
+		return strings.TrimSpace(nix(t, dir, os.Environ(), "nix build --no-link --print-out-paths "+installable+" 2>/dev/null"))
+	}
+	app := &deployApp{T: t, heroku: h, deploy: path(".#deploy") + "/bin/deploy", push: path(".#push") + "/bin/push"}
+	app.id = strings.TrimSpace(read(t, path(".#image.id")))
+	// With nothing in PATH, the programs have what they bring along: no docker, no heroku.
+	home := t.TempDir()
+	app.env = append(h.Env(), "HOME="+home, "PATH=/nonexistent", "HEROKU_API_KEY="+h.Token())
+	cli := append(append(os.Environ(), h.Env()...), "HEROKU_API_KEY="+h.Token())
+	run(t, ".", cli, "heroku create --stack container go-on-nix && heroku create plain")
+	return app
+}
+
+// run runs a program and returns what it prints, which never holds the token.
+func (app *deployApp) run(env []string, program string, args ...string) (string, error) {
+	app.Helper()
+	command := exec.Command(program, args...)
+	command.Env = append(slices.Clone(app.env), env...)
+	start := time.Now()
+	out, err := command.CombinedOutput()
+	app.Logf("%4.1f s  %s %s: %v\n%s", time.Since(start).Seconds(), filepath.Base(program), strings.Join(args, " "), err, out)
+	if strings.Contains(string(out), app.heroku.Token()) {
+		app.Errorf("%s prints the token", program)
+	}
+	return string(out), err
+}
+
+// releases returns how many releases the app has.
+func (app *deployApp) releases(name string) int {
+	app.Helper()
+	return strings.Count(app.heroku.Log(name), "Release v")
+}
+
+func TestDeployReleasesTheImageThatNixHasBuiltWithoutDocker(t *testing.T) {
+	h := startHeroku(t)
+	app := newDeployApp(t, h)
+
+	before := len(h.Calls())
+	out, err := app.run(nil, app.deploy, "go-on-nix")
+	want := fmt.Sprintf("Pushing %s to registry.%s/go-on-nix/web\nImage:   %[1]s\nRelease: v3, succeeded\nURL:     %[3]s\n", app.id, herokutest.Host, h.URL("go-on-nix"))
+	if err != nil || out != want {
+		t.Errorf("got %v and %q, want %q", err, out, want)
+	}
+	var calls []string
+	for _, call := range h.Calls()[before:] {
+		if call.Host == "api."+herokutest.Host {
+			calls = append(calls, call.Method+" "+call.Path)
+		}
+	}
+	if want := []string{"GET /apps/go-on-nix", "PATCH /apps/go-on-nix/formation", "GET /apps/go-on-nix/releases"}; !slices.Equal(calls, want) {
+		t.Errorf("got the calls %q, want %q", calls, want)
+	}
+
+	var version struct{ SHA256 string }
+	if err := json.Unmarshal([]byte(get(t, h.Client(), h.URL("go-on-nix")+"version")), &version); err != nil {
+		t.Fatal(err)
+	}
+	server := nix(t, checkout(t), os.Environ(), "nix build --no-link --print-out-paths .#server 2>/dev/null")
+	if sum := run(t, ".", os.Environ(), "sha256sum <"+strings.TrimSpace(server)+"/bin/server"); !strings.HasPrefix(sum, version.SHA256) {
+		t.Errorf("the dyno runs an executable with the sha256 %s, want %s", version.SHA256, sum)
+	}
+	running := run(t, ".", os.Environ(), "docker inspect --format {{.Image}} $(docker ps --quiet --filter name=herokutest-go-on-nix-web.1)")
+	if strings.TrimSpace(running) != app.id {
+		t.Errorf("the dyno runs the image %s, want %s", running, app.id)
+	}
+
+	if out, err := app.run(nil, app.push, "go-on-nix", "worker"); err != nil || app.releases("go-on-nix") != 3 {
+		t.Errorf("push: got %v and %q, want no release", err, out)
+	}
+	if out, err := app.run(nil, app.deploy, "go-on-nix", "worker"); err != nil || !strings.Contains(out, "Release: v4, succeeded\n") {
+		t.Errorf("another process type: got %v and %q, want v4", err, out)
+	}
+}
+
+func TestDeployFindsTheToken(t *testing.T) {
+	h := startHeroku(t)
+	app := newDeployApp(t, h)
+	deploys := func(what string, env ...string) {
+		t.Helper()
+		if out, err := app.run(env, app.push, "go-on-nix"); err != nil {
+			t.Errorf("%s: got %v: %s", what, err, out)
+		}
+	}
+	home := t.TempDir()
+	netrc := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(home, ".netrc"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	netrc("machine api." + herokutest.Host + "\n  login you@example.com\n  password " + h.Token() + "\n" +
+		"machine git." + herokutest.Host + "\n  login you@example.com\n  password wrong\n")
+	deploys("~/.netrc", "HEROKU_API_KEY=", "HOME="+home)
+	netrc("machine example.com login a password b machine api." + herokutest.Host + " password " + h.Token() + " login c")
+	deploys("~/.netrc on one line", "HEROKU_API_KEY=", "HOME="+home)
+	deploys("the Heroku CLI, which reads ~/.netrc", "HEROKU_API_KEY=", "HOME="+home, "PATH="+os.Getenv("PATH"))
+
+	// Where no policy file for container images is installed, and no other configuration of theirs.
+	command := "mount -t tmpfs none /etc/containers && exec " + app.push + " go-on-nix"
+	script := exec.Command("unshare", "--mount", "/bin/sh", "-c", command)
+	script.Env = append(slices.Clone(app.env), "PATH=/usr/bin:/bin")
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Errorf("without /etc/containers: %v: %s", err, out)
+	}
+}
+
+func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
+	var refused, lost atomic.Bool // every upload, and the manifest only
+	h := new(herokutest.Heroku)
+	h.WrapRegistry = func(registry http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case refused.Load() && r.Method == http.MethodPost:
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusForbidden)
+				fmt.Fprint(w, `{"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]}`)
+			case lost.Load() && r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/"):
+				w.WriteHeader(http.StatusCreated)
+			default:
+				registry.ServeHTTP(w, r)
+			}
+		})
+	}
+	start(t, h)
+	app := newDeployApp(t, h)
+	ends := func(what, want string, code int, env []string, args ...string) {
+		t.Helper()
+		out, err := app.run(env, app.deploy, args...)
+		out = strings.TrimPrefix(out, fmt.Sprintf("Pushing %s to registry.%s/go-on-nix/web\n", app.id, herokutest.Host))
+		if err == nil || err.(*exec.ExitError).ExitCode() != code || !strings.Contains(out, want) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: got %v and %q, want the exit code %d and one line with %q", what, err, out, code, want)
+		}
+	}
+	ends("no app", "usage: nix run .#deploy -- APP [PROCESS_TYPE]", 2, nil)
+	ends("a bad name", "usage:", 2, nil, "../go-on-nix")
+	ends("a host that is not Heroku's", `HEROKU_HOST="example.com": want`, 2, []string{"HEROKU_HOST=example.com"}, "go-on-nix")
+	ends("no such app", "there is no app nobodys", 1, nil, "nobodys")
+	ends("another stack", "'heroku stack:set container --app plain'", 1, nil, "plain")
+	ends("no token", "not logged in to Heroku", 1, []string{"HEROKU_API_KEY="}, "go-on-nix")
+	ends("a bad token", "does not take the token from HEROKU_API_KEY", 1, []string{"HEROKU_API_KEY=wrong"}, "go-on-nix")
+	ends("a token of two lines", "characters that no token has", 1, []string{"HEROKU_API_KEY=a\nurl = file:///"}, "go-on-nix")
+	refused.Store(true)
+	ends("the registry refuses", "registry.box.herokudev.com: denied", 1, nil, "go-on-nix")
+	refused.Store(false)
+	lost.Store(true)
+	ends("the release is refused", "answers 422: No image "+app.id, 1, nil, "go-on-nix")
+	if n := app.releases("go-on-nix"); n != 2 {
+		t.Errorf("%d releases, want the two that every app begins with", n)
+	}
+
+	offline := exec.Command("unshare", "--net", app.deploy, "go-on-nix")
+	offline.Env = append(slices.Clone(app.env), "PATH=/usr/bin:/bin")
+	if out, err := offline.CombinedOutput(); err == nil || !strings.HasPrefix(string(out), "deploy: curl: (") || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("without a network: got %v and %q, want one line", err, out)
+	}
+}
+
+func TestDeployCanBeInterruptedInTheMiddleOfThePush(t *testing.T) {
+	h := new(herokutest.Heroku)
+	uploading, resume := make(chan bool), make(chan bool)
+	h.WrapRegistry = func(registry http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPatch {
+				select {
+				case uploading <- true:
+				case <-resume:
+				}
+				<-resume
+			}
+			registry.ServeHTTP(w, r)
+		})
+	}
+	start(t, h)
+	app := newDeployApp(t, h)
+	deploy := exec.Command(app.deploy, "go-on-nix")
+	deploy.Env = append(slices.Clone(app.env), "TMPDIR="+t.TempDir())
+	deploy.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // A terminal's Ctrl-C goes to the whole group.
+	var out strings.Builder
+	deploy.Stdout, deploy.Stderr = &out, &out
+	if err := deploy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-uploading
+	processes := run(t, ".", os.Environ(), "ps -ww -o args= -g $(ps -o sid= -p "+fmt.Sprint(deploy.Process.Pid)+")")
+	if !strings.Contains(processes, "skopeo") || strings.Contains(processes, h.Token()) {
+		t.Errorf("want skopeo without the token among the processes:\n%s", processes)
+	}
+	syscall.Kill(-deploy.Process.Pid, syscall.SIGINT)
+	err := deploy.Wait()
+	close(resume)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if deploy.ProcessState.ExitCode() != 130 || lines[len(lines)-1] != "deploy: interrupted; nothing is released" {
+		t.Errorf("got %v and %q, want the exit code 130", err, out.String())
+	}
+	if n := app.releases("go-on-nix"); n != 2 {
+		t.Errorf("%d releases, want the two that every app begins with", n)
+	}
+	if left, _ := filepath.Glob(strings.TrimPrefix(deploy.Env[len(deploy.Env)-1], "TMPDIR=") + "/*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}

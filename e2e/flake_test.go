@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestTheFlakeIsWholeAndItsChecksPass(t *testing.T) {
+	dir := checkout(t)
+	nix(t, dir, os.Environ(), "nix flake check")
+	nix(t, dir, os.Environ(), "nix flake check --all-systems --no-build")
+	shown := nix(t, dir, os.Environ(), "nix flake show --all-systems --json 2>/dev/null")
+	for _, system := range []string{"x86_64-linux", "aarch64-linux", "x86_64-darwin", "aarch64-darwin"} {
+		if n := strings.Count(shown, `"`+system+`"`); n != 5 {
+			t.Errorf("%s has %d kinds of outputs, want 5: packages, apps, devShells, checks, formatter", system, n)
+		}
+	}
+}
+
+func TestTheDevelopmentShellHasThePinnedToolsAndOneLineOfGreetingAtMost(t *testing.T) {
+	dir := checkout(t)
+	_, version, _ := strings.Cut(goImage, ":")
+	env := append(os.Environ(), "GOFLAGS=", "GOTOOLCHAIN=")
+	out := nix(t, dir, env, "nix develop --command sh -c 'go version && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 5 || lines[0] != "go version go"+version+" linux/amd64" || !strings.Contains(lines[1], "gopls is /nix/store/") {
+		t.Errorf("got %q, want Go %s, nothing from staticcheck, and four programs", lines, version)
+	}
+}
+
+func TestNixFmtFormatsGoAndNix(t *testing.T) {
+	dir := checkout(t)
+	run(t, dir, os.Environ(), "sed -i 's/^func main/  &/' main.go && sed -i 's/$/ /' nix/image.nix")
+	nix(t, dir, os.Environ(), "nix fmt")
+	if changed := run(t, dir, os.Environ(), "git diff --name-only"); changed != "" {
+		t.Errorf("nix fmt leaves changes in %s", changed)
+	}
+}
+
+func TestANewProjectFromTheTemplateBuilds(t *testing.T) {
+	template, dir := checkout(t), t.TempDir()
+	run(t, dir, os.Environ(), "nix flake init --template path:"+template+" && git init --quiet && git add --all")
+	for _, folder := range []string{template, dir} {
+		nix(t, folder, os.Environ(), "nix build .#image.id")
+	}
+	if got, want := read(t, filepath.Join(dir, "result")), read(t, filepath.Join(template, "result")); got != want {
+		t.Errorf("the new project's image is %s, the template's %s", got, want)
+	}
+}

@@ -1,0 +1,216 @@
+# A test double of nixpkgs, for machines that cannot reach it: just the functions that ../../flake.nix uses, with the meaning
+# that the nixpkgs manual gives them, made from the host's tools. The sandbox has to let in /bin, /lib, /lib64 and /usr of
+# the host, and the toolchain of Go as /go.
+#
+# It shows that the flake evaluates, that its scripts work and what they build. It cannot show that nixpkgs has these functions
+# and packages, that they work on other systems than this one, or that the hashes of what is fetched are right.
+{
+  outputs = _: rec {
+    lib = {
+      genAttrs =
+        names: value:
+        builtins.listToAttrs (
+          map (name: {
+            inherit name;
+            value = value name;
+          }) names
+        );
+      getExe = package: "${package}/bin/${package.name}";
+      hasSuffix =
+        suffix: text: builtins.match ".*${builtins.replaceStrings [ "." ] [ "[.]" ] suffix}" text != null;
+      # A set of files is a list of their paths.
+      fileset = rec {
+        files = set: if builtins.isPath set then filesBelow set else set;
+        filesBelow =
+          path:
+          if builtins.readFileType path != "directory" then
+            [ (toString path) ]
+          else
+            unions (map (name: path + "/${name}") (builtins.attrNames (builtins.readDir path)));
+        unions = builtins.concatMap files;
+        maybeMissing = path: if builtins.pathExists path then path else [ ];
+        difference =
+          a: b:
+          let
+            without = files b;
+          in
+          builtins.filter (path: !builtins.elem path without) (files a);
+        fileFilter =
+          keep: path:
+          let
+            file = name: {
+              inherit name;
+              hasExt = extension: lib.hasSuffix ".${extension}" name;
+            };
+          in
+          builtins.filter (path: keep (file (baseNameOf path))) (files path);
+        toSource =
+          { root, fileset }:
+          let
+            parents = path: if path == "/" then [ ] else [ path ] ++ parents (dirOf path);
+            wanted = lib.genAttrs (builtins.concatMap parents (files fileset)) (_: true);
+          in
+          builtins.path {
+            name = "source";
+            path = root;
+            filter = path: _: wanted ? ${path};
+          };
+      };
+    };
+
+    legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ] (
+      system:
+      let
+        pkgs = legacyPackages.${system};
+        bin = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
+        script =
+          name: text: check:
+          pkgs.runCommand name { inherit text; } ''
+            mkdir -p $out/bin
+            echo "$text" >$out/bin/$name
+            chmod 755 $out/bin/$name
+            ${check}
+          '';
+        # A package with programs of the host.
+        host =
+          name: programs:
+          pkgs.runCommand name { } ''
+            mkdir -p $out/bin
+            for program in ${programs}; do ln -s "$(type -P "$program")" $out/bin/; done
+          '';
+      in
+      {
+        inherit lib;
+        stdenv.hostPlatform = { inherit system; };
+        stdenvNoCC.hostPlatform = { inherit system; };
+        callPackage =
+          file: arguments:
+          let
+            function = import file;
+          in
+          function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments);
+
+        runCommand =
+          name:
+          {
+            nativeBuildInputs ? [ ],
+            meta ? { },
+            ...
+          }@arguments:
+          script:
+          derivation (
+            {
+              inherit name system script;
+              builder = "/bin/bash";
+              args = [
+                "-eo"
+                "pipefail"
+                "-c"
+                "eval \"$script\""
+              ];
+              outputs = [ "out" ];
+              PATH = bin nativeBuildInputs + ":/usr/bin:/bin";
+              SOURCE_DATE_EPOCH = "315532800";
+            }
+            // builtins.removeAttrs arguments [
+              "nativeBuildInputs"
+              "meta"
+            ]
+          )
+          // {
+            inherit meta;
+          };
+
+        # It fetches nothing: the one thing that the flake fetches is Go, which the host has.
+        fetchurl =
+          { url, sha256 }:
+          pkgs.runCommand (baseNameOf url) { } ''
+            read -r version </go/VERSION
+            [[ $name == "$version".* ]] || { echo "the host has $version, not $name" >&2; exit 1; }
+            tar -C /go --transform 's,^\.,go,' -cf $out .
+          '';
+
+        mkShellNoCC =
+          { packages, ... }@arguments:
+          pkgs.runCommand "shell" (
+            builtins.removeAttrs arguments [ "packages" ] // { nativeBuildInputs = packages; }
+          ) "export >$out";
+
+        writeShellScriptBin = name: text: script name "#!/bin/bash\n${text}" "";
+
+        writeShellApplication =
+          {
+            name,
+            text,
+            runtimeInputs ? [ ],
+            runtimeEnv ? { },
+            meta ? { },
+          }:
+          let
+            export = key: "export ${key}=${runtimeEnv.${key}}\n";
+          in
+          script name ''
+            #!/bin/bash
+            set -o errexit
+            set -o nounset
+            set -o pipefail
+            ${builtins.concatStringsSep "" (map export (builtins.attrNames runtimeEnv))}
+            export PATH="${bin runtimeInputs}:$PATH"
+            ${text}'' "shellcheck $out/bin/$name"
+          // {
+            inherit meta;
+          };
+
+        dockerTools =
+          let
+            tools = runCommand: {
+              override = { runCommand }: tools runCommand;
+              buildImage =
+                {
+                  name,
+                  tag,
+                  compressor,
+                  architecture,
+                  config,
+                  extraCommands,
+                }:
+                assert compressor == "none";
+                let
+                  created = "1970-01-01T00:00:01Z";
+                  json = builtins.toJSON {
+                    inherit architecture config created;
+                    os = "linux";
+                  };
+                in
+                runCommand "docker-image-${name}.tar" { inherit extraCommands json; } ''
+                  archive() { tar --sort=name --mtime=@$SOURCE_DATE_EPOCH --owner=0 --group=0 "$@"; }
+                  mkdir layer image
+                  (cd layer; eval "$extraCommands")
+                  archive -C layer -cf layer.tar .
+                  layer=$(sha256sum layer.tar | cut -d ' ' -f 1)
+                  jq ". + {rootfs: {type: \"layers\", diff_ids: [\"sha256:$layer\"]}, history: [{created}]}" <<<"$json" >config
+                  id=$(sha256sum config | cut -d ' ' -f 1)
+                  mkdir image/$layer
+                  mv layer.tar image/$layer/
+                  mv config image/$id.json
+                  echo "[{\"Config\": \"$id.json\", \"RepoTags\": [\"${name}:${tag}\"], \"Layers\": [\"$layer/layer.tar\"]}]" >image/manifest.json
+                  archive -C image --transform 's,^\./,,' -cf $out .
+                '';
+            };
+          in
+          tools pkgs.runCommand;
+
+        bashInteractive = host "bash" "bash";
+        coreutils = host "coreutils" "cat head mktemp rm tail";
+        curl = host "curl" "curl";
+        findutils = host "findutils" "find";
+        jq = host "jq" "jq";
+        skopeo = host "skopeo" "skopeo";
+        # The sandbox does not see it: it comes from PATH.
+        heroku = host "heroku" "";
+        # Debian has none. This one takes away the blanks at the end of a line.
+        nixfmt = pkgs.writeShellScriptBin "nixfmt" "sed -i 's/[[:blank:]]*$//' \"$@\"";
+      }
+    );
+  };
+}

@@ -1,0 +1,26 @@
+# `nix develop`
+{
+  heroku,
+  jq,
+  mkShellNoCC,
+  skopeo,
+  toolchain,
+  writeShellScriptBin,
+}:
+let
+  # The toolchain builds them when they are first used. Those of nixpkgs come from an older Go and cannot read what this one
+  # compiles.
+  goTool = name: package: writeShellScriptBin name ''exec go run ${package} "$@"'';
+in
+mkShellNoCC {
+  packages = [
+    toolchain
+    (goTool "gopls" "golang.org/x/tools/gopls@v0.24.0")
+    (goTool "staticcheck" "honnef.co/go/tools/cmd/staticcheck@v0.8.2")
+    heroku
+    jq
+    skopeo
+  ];
+  CGO_ENABLED = "0"; # Otherwise Go links what is not there on NixOS.
+  GOTOOLCHAIN = "local";
+}
