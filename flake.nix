@@ -58,7 +58,7 @@
 
       checks = eachSystem (
         pkgs: packages:
-        pkgs.callPackage ./nix/checks.nix {
+        pkgs.callPackages ./nix/checks.nix {
           inherit packages;
           formatter = self.formatter.${pkgs.stdenv.hostPlatform.system};
         }

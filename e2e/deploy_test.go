@@ -68,7 +68,7 @@ func TestDeployReleasesTheImageThatNixHasBuiltWithoutDocker(t *testing.T) {
 
 	before := len(h.Calls())
 	out, err := app.run(nil, app.deploy, "go-on-nix")
-	want := fmt.Sprintf("Pushing %s to registry.%s/go-on-nix/web\nImage:   %[1]s\nRelease: v3, succeeded\nURL:     %[3]s\n", app.id, herokutest.Host, h.URL("go-on-nix"))
+	want := fmt.Sprintf("Pushing %s to registry.%s/go-on-nix/web\nImage:   %[1]s\nRelease: v3\nURL:     %[3]s\n", app.id, herokutest.Host, h.URL("go-on-nix"))
 	if err != nil || out != want {
 		t.Errorf("got %v and %q, want %q", err, out, want)
 	}
@@ -78,7 +78,7 @@ func TestDeployReleasesTheImageThatNixHasBuiltWithoutDocker(t *testing.T) {
 			calls = append(calls, call.Method+" "+call.Path)
 		}
 	}
-	if want := []string{"GET /apps/go-on-nix", "PATCH /apps/go-on-nix/formation", "GET /apps/go-on-nix/releases"}; !slices.Equal(calls, want) {
+	if want := []string{"GET /apps/go-on-nix", "GET /apps/go-on-nix/releases", "PATCH /apps/go-on-nix/formation", "GET /apps/go-on-nix/releases"}; !slices.Equal(calls, want) {
 		t.Errorf("got the calls %q, want %q", calls, want)
 	}
 
@@ -95,10 +95,13 @@ func TestDeployReleasesTheImageThatNixHasBuiltWithoutDocker(t *testing.T) {
 		t.Errorf("the dyno runs the image %s, want %s", running, app.id)
 	}
 
+	if out, err := app.run(nil, app.deploy, "go-on-nix"); err != nil || !strings.Contains(out, "go-on-nix runs this image already\n") || app.releases("go-on-nix") != 3 {
+		t.Errorf("the same image again: got %v and %q, want no release", err, out)
+	}
 	if out, err := app.run(nil, app.push, "go-on-nix", "worker"); err != nil || app.releases("go-on-nix") != 3 {
 		t.Errorf("push: got %v and %q, want no release", err, out)
 	}
-	if out, err := app.run(nil, app.deploy, "go-on-nix", "worker"); err != nil || !strings.Contains(out, "Release: v4, succeeded\n") {
+	if out, err := app.run(nil, app.deploy, "go-on-nix", "worker"); err != nil || !strings.Contains(out, "Release: v4\n") {
 		t.Errorf("another process type: got %v and %q, want v4", err, out)
 	}
 }
@@ -122,9 +125,9 @@ func TestDeployFindsTheToken(t *testing.T) {
 	netrc("machine api." + herokutest.Host + "\n  login you@example.com\n  password " + h.Token() + "\n" +
 		"machine git." + herokutest.Host + "\n  login you@example.com\n  password wrong\n")
 	deploys("~/.netrc", "HEROKU_API_KEY=", "HOME="+home)
-	netrc("machine example.com login a password b machine api." + herokutest.Host + " password " + h.Token() + " login c")
-	deploys("~/.netrc on one line", "HEROKU_API_KEY=", "HOME="+home)
 	deploys("the Heroku CLI, which reads ~/.netrc", "HEROKU_API_KEY=", "HOME="+home, "PATH="+os.Getenv("PATH"))
+	netrc("# machine api." + herokutest.Host + " password wrong\nmachine example.com login a password b machine api." + herokutest.Host + " password " + h.Token() + " login c")
+	deploys("~/.netrc on one line", "HEROKU_API_KEY=", "HOME="+home)
 
 	// Where no policy file for container images is installed, and no other configuration of theirs.
 	command := "mount -t tmpfs none /etc/containers && exec " + app.push + " go-on-nix"
@@ -136,22 +139,30 @@ func TestDeployFindsTheToken(t *testing.T) {
 }
 
 func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
-	var refused, lost atomic.Bool // every upload, and the manifest only
 	h := new(herokutest.Heroku)
-	h.WrapRegistry = func(registry http.Handler) http.Handler {
+	// What goes wrong, by method and the start of the path.
+	var wrong atomic.Pointer[map[string]http.HandlerFunc]
+	h.Wrap = func(heroku http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case refused.Load() && r.Method == http.MethodPost:
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(http.StatusForbidden)
-				fmt.Fprint(w, `{"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]}`)
-			case lost.Load() && r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/"):
-				w.WriteHeader(http.StatusCreated)
-			default:
-				registry.ServeHTTP(w, r)
+			if all := wrong.Load(); all != nil {
+				for what, handler := range *all {
+					if strings.HasPrefix(r.Method+" "+r.URL.Path, what) {
+						handler(w, r)
+						return
+					}
+				}
 			}
+			heroku.ServeHTTP(w, r)
 		})
 	}
+	answer := func(status int, contentType, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		}
+	}
+	breaks := func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }
 	start(t, h)
 	app := newDeployApp(t, h)
 	ends := func(what, want string, code int, env []string, args ...string) {
@@ -170,11 +181,24 @@ func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
 	ends("no token", "not logged in to Heroku", 1, []string{"HEROKU_API_KEY="}, "go-on-nix")
 	ends("a bad token", "does not take the token from HEROKU_API_KEY", 1, []string{"HEROKU_API_KEY=wrong"}, "go-on-nix")
 	ends("a token of two lines", "characters that no token has", 1, []string{"HEROKU_API_KEY=a\nurl = file:///"}, "go-on-nix")
-	refused.Store(true)
-	ends("the registry refuses", "registry.box.herokudev.com: denied", 1, nil, "go-on-nix")
-	refused.Store(false)
-	lost.Store(true)
-	ends("the release is refused", "answers 422: No image "+app.id, 1, nil, "go-on-nix")
+
+	for _, test := range []struct {
+		at      string
+		handler http.HandlerFunc
+		want    string
+	}{
+		{"GET /apps/", answer(503, "text/html", "<p>down</p>"), "answers something else than JSON: 503; nothing is released"},
+		{"GET /apps/", answer(200, "text/html", "<p>log in to this network</p>"), "answers something else than JSON: 200; nothing is released"},
+		{"POST /v2/", answer(403, "application/json", `{"errors": [{"code": "DENIED", "message": "not yours"}]}`), "denied: not yours\"; nothing is released"},
+		{"PATCH /v2/", breaks, "; nothing is released"},
+		{"PUT /v2/go-on-nix/web/manifests/", answer(201, "", ""), "answers 422: No image " + app.id},
+		{"PATCH /apps/", answer(503, "text/html", "<p>down</p>"), "'heroku releases --app go-on-nix' says whether it is released"},
+		{"PATCH /apps/", breaks, "'heroku releases --app go-on-nix' says whether it is released"},
+	} {
+		wrong.Store(&map[string]http.HandlerFunc{test.at: test.handler})
+		ends(test.at, test.want, 1, nil, "go-on-nix")
+	}
+	wrong.Store(nil)
 	if n := app.releases("go-on-nix"); n != 2 {
 		t.Errorf("%d releases, want the two that every app begins with", n)
 	}
@@ -186,19 +210,67 @@ func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
 	}
 }
 
+func TestDeployWaitsForTheReleasePhase(t *testing.T) {
+	h := new(herokutest.Heroku)
+	var asked atomic.Int32
+	var outcome atomic.Value
+	h.Wrap = func(heroku http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			release := `{"id": "seven", "version": 7, "status": %q}`
+			switch r.Method + " " + r.URL.Path {
+			case "GET /apps/go-on-nix/releases":
+				fmt.Fprintf(w, "["+release+"]", "pending")
+			case "GET /apps/go-on-nix/releases/seven":
+				asked.Add(1)
+				fmt.Fprintf(w, release, outcome.Load())
+			default:
+				heroku.ServeHTTP(w, r)
+			}
+		})
+	}
+	start(t, h)
+	app := newDeployApp(t, h)
+	outcome.Store("succeeded")
+	if out, err := app.run(nil, app.deploy, "go-on-nix"); err != nil || !strings.Contains(out, "Release: v7\n") || asked.Load() != 1 {
+		t.Errorf("got %v and %q, want v7", err, out)
+	}
+	outcome.Store("failed")
+	if out, err := app.run(nil, app.deploy, "go-on-nix"); err == nil || !strings.Contains(out, "the release v7 failed: ") || strings.Contains(out, "Release:") {
+		t.Errorf("got %v and %q, want a failure", err, out)
+	}
+}
+
+func TestDeployTriesThePushAgain(t *testing.T) {
+	h := new(herokutest.Heroku)
+	var tries atomic.Int32
+	h.Wrap = func(heroku http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v2/") && tries.Add(1) == 1 {
+				panic(http.ErrAbortHandler) // The connection breaks.
+			}
+			heroku.ServeHTTP(w, r)
+		})
+	}
+	start(t, h)
+	app := newDeployApp(t, h)
+	if out, err := app.run(nil, app.deploy, "go-on-nix"); err != nil || tries.Load() < 2 {
+		t.Errorf("got %v and %q after %d tries", err, out, tries.Load())
+	}
+}
+
 func TestDeployCanBeInterruptedInTheMiddleOfThePush(t *testing.T) {
 	h := new(herokutest.Heroku)
 	uploading, resume := make(chan bool), make(chan bool)
-	h.WrapRegistry = func(registry http.Handler) http.Handler {
+	h.Wrap = func(heroku http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPatch {
+			if r.Method == http.MethodPatch && strings.HasPrefix(r.URL.Path, "/v2/") {
 				select {
 				case uploading <- true:
 				case <-resume:
 				}
 				<-resume
 			}
-			registry.ServeHTTP(w, r)
+			heroku.ServeHTTP(w, r)
 		})
 	}
 	start(t, h)

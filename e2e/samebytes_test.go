@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 const goBuild = `go build -trimpath -buildvcs=false -tags=nethttpomithttp2 -ldflags "-s -w -buildid=" -o server .`
@@ -90,7 +91,7 @@ func TestTheImageIDDependsOnTheContentsAlone(t *testing.T) {
 	run(t, one, os.Environ(), "unshare --mount sh -c '"+script+"'")
 }
 
-func TestNixRebuildsOnlyWhatAnEditTouches(t *testing.T) {
+func TestNixCompilesOnlyWhatAnEditTouches(t *testing.T) {
 	dir := checkout(t)
 	derivation := func(name string) string {
 		t.Helper()
@@ -107,6 +108,24 @@ func TestNixRebuildsOnlyWhatAnEditTouches(t *testing.T) {
 	}
 	if got := derivation("dependencies"); got != dependencies {
 		t.Errorf("main.go is part of the dependencies' build")
+	}
+
+	// The build lists what it compiles.
+	edit := fmt.Sprintf("var edited = %d\n", time.Now().UnixNano()) // Nix remembers what it has built once.
+	run(t, dir, os.Environ(), "echo '"+edit+"' >>main.go")
+	var compiled []string
+	for line := range strings.Lines(nix(t, dir, os.Environ(), "nix build .#server --print-build-logs")) {
+		if name, ok := strings.CutPrefix(line, "server> "); ok {
+			compiled = append(compiled, strings.TrimSpace(name))
+		}
+	}
+	for _, name := range compiled {
+		if !strings.HasPrefix(name, "heroku-go-example") {
+			t.Errorf("%s is compiled after an edit of main.go", name)
+		}
+	}
+	if len(compiled) == 0 {
+		t.Error("main.go is edited and nothing is compiled")
 	}
 }
 

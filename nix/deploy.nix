@@ -17,6 +17,7 @@ writeShellApplication {
     skopeo
   ];
   runtimeEnv = {
+    PROGRAM = name;
     IMAGE = image;
     IMAGE_ID = image.id;
   };

@@ -47,5 +47,5 @@ runCommand "server"
     cp -r ${dependencies} $GOCACHE
     chmod -R u+w $GOCACHE
     cd ${src}
-    go build -ldflags "-s -w -buildid=" -o $out/bin/server .
+    go build -v -ldflags "-s -w -buildid=" -o $out/bin/server .
   ''

@@ -3,7 +3,8 @@
 # the host, and the toolchain of Go as /go.
 #
 # It shows that the flake evaluates, that its scripts work and what they build. It cannot show that nixpkgs has these functions
-# and packages, that they work on other systems than this one, or that the hashes of what is fetched are right.
+# and packages, that they work on other systems than this one, that the hashes of what is fetched are right, or that nixfmt
+# would leave the Nix files as they are.
 {
   outputs = _: rec {
     lib = {
@@ -83,12 +84,20 @@
         inherit lib;
         stdenv.hostPlatform = { inherit system; };
         stdenvNoCC.hostPlatform = { inherit system; };
-        callPackage =
+        callPackages =
           file: arguments:
           let
             function = import file;
           in
           function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments);
+        # Unlike callPackages, it adds to what the file gives.
+        callPackage =
+          file: arguments:
+          pkgs.callPackages file arguments
+          // {
+            override = throw "not here";
+            overrideDerivation = throw "not here";
+          };
 
         runCommand =
           name:
@@ -200,8 +209,9 @@
           in
           tools pkgs.runCommand;
 
+        # `nix develop` itself asks for it.
         bashInteractive = host "bash" "bash";
-        coreutils = host "coreutils" "cat head mktemp rm tail";
+        coreutils = host "coreutils" "cat head mktemp rm sleep tail";
         curl = host "curl" "curl";
         findutils = host "findutils" "find";
         jq = host "jq" "jq";

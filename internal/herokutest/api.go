@@ -83,11 +83,7 @@ func invalid(format string, args ...any) error {
 // api is everything that listens on port 443, by host and path.
 func (h *Heroku) api() http.Handler {
 	mux := http.NewServeMux()
-	var registry http.Handler = h.registry
-	if h.WrapRegistry != nil {
-		registry = h.WrapRegistry(registry)
-	}
-	mux.Handle("registry."+Host+"/", registry)
+	mux.Handle("registry."+Host+"/", h.registry)
 
 	// handle serves a call of the Platform API that needs a login, holding h.mu.
 	handle := func(pattern string, handler func(r *http.Request) (any, error)) {
@@ -246,6 +242,9 @@ func (h *Heroku) patchFormation(a *app, r *http.Request) (any, error) {
 			image, err := h.findImage(a, update)
 			if err != nil {
 				return nil, err
+			}
+			if running := a.current().images[update.Type]; running != nil && running.id == image.id {
+				continue // Heroku makes no release of it.
 			}
 			images[update.Type] = image
 			deployed = append(deployed, fmt.Sprintf("%s (%.12s)", update.Type, strings.TrimPrefix(update.Image, "sha256:")))

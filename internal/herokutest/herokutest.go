@@ -46,8 +46,8 @@ type Heroku struct {
 	BootTimeout time.Duration
 	// StopTimeout is the time from SIGTERM to SIGKILL (R12), 30 s by default.
 	StopTimeout time.Duration
-	// WrapRegistry, when set, puts a handler before the registry's: one that refuses, hangs or counts.
-	WrapRegistry func(registry http.Handler) http.Handler
+	// Wrap, when set, puts a handler before the API and the registry: for tests one that refuses, hangs or breaks.
+	Wrap func(heroku http.Handler) http.Handler
 
 	dir       string // everything on disk, removed by Close
 	token     string // the one user's API token
@@ -125,7 +125,11 @@ func (h *Heroku) Start() (err error) {
 	// Every name below localhost is 127.0.0.1 for browsers and curl.
 	h.routerURL = fmt.Sprintf("http://%%s.localhost:%d/", back.Addr().(*net.TCPAddr).Port)
 	h.router = newRouterTransport()
-	h.serve(tls.NewListener(front, tlsConfig), h.recordCalls(h.api()))
+	api := h.api()
+	if h.Wrap != nil {
+		api = h.Wrap(api)
+	}
+	h.serve(tls.NewListener(front, tlsConfig), h.recordCalls(api))
 	h.serve(back, http.HandlerFunc(h.route))
 	return nil
 }
