@@ -5,42 +5,55 @@
 //	server version       prints what is running: what /version answers
 //
 // It takes its configuration from the environment (package heroku lists the variables), keeps nothing on disk, and
-// logs to stdout, one line per event and per request. SIGTERM and SIGINT stop it: it takes no more connections,
-// finishes the requests in flight and exits with code 0.
+// logs to stdout, one line per event and per request:
+//
+//	LOG_LEVEL    debug, info (default), warn or error
+//	LOG_FORMAT   text (default: key=value) or json
+//	GOMEMLIMIT   the Go runtime's own; by default 90 % of the dyno's memory
+//
+// SIGTERM stops it. For 3 s it still takes requests, for Heroku's router may still send some, but says on /healthz and by
+// closing connections that it wants no more. Then it finishes the requests in flight, for up to 25 s, and exits with
+// code 0. SIGINT, a terminal's Ctrl-C, leaves out the 3 s; a second one ends it at once.
 //
 // Exit codes: 0 stopped, healthy or printed; 1 cannot listen, not healthy; 2 bad configuration or bad usage.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
 	_ "time/tzdata" // The image has no /usr/share/zoneinfo,
 
+	"github.com/heroku/x/hmetrics"
 	_ "golang.org/x/crypto/x509roots/fallback" // and no /etc/ssl/certs.
 
 	"heroku-go-example/internal/heroku"
 	"heroku-go-example/internal/web"
 )
 
-// The limits fit what Heroku's router and dyno manager do. There is none for a whole request or answer, which may be a long
-// upload or a stream: the router itself ends what makes no progress for 55 s.
+// The limits fit what Heroku's router and dyno manager do. Those of a single request are in package web.
 const (
+	// The router passes on header lines of up to 8 KB.
+	maxHeaderBytes = 64 << 10
 	// The router sends a header in one go. Who takes longer wants to hold the connection.
 	readHeaderTimeout = 10 * time.Second
 	// The router keeps idle connections for 90 s. A server that closes first can lose a request that is on its way (H13).
 	idleTimeout = 120 * time.Second
 	// A dyno is killed 30 s after SIGTERM.
+	drainTime       = 3 * time.Second
 	shutdownTimeout = 25 * time.Second
 )
 
@@ -48,8 +61,9 @@ const (
 type configError struct{ error }
 
 func main() {
-	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+	if err := run(stop, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		if _, ok := errors.AsType[configError](err); ok {
 			os.Exit(2)
@@ -58,8 +72,8 @@ func main() {
 	}
 }
 
-// run is the program. It returns when ctx is done and all requests are answered.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+// run is the program. It returns after a signal, when all requests are answered.
+func run(stop <-chan os.Signal, args []string, getenv func(string) string, stdout io.Writer) error {
 	command := "web"
 	if len(args) > 0 {
 		command = args[0]
@@ -79,7 +93,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 
 	switch command {
 	case "healthcheck":
-		return healthcheck(ctx, dyno.Port)
+		return healthcheck(dyno.Port)
 	case "version":
 		v, err := version()
 		if err != nil {
@@ -87,17 +101,49 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		}
 		return v.WriteJSON(stdout)
 	}
+	log, err := newLogger(getenv, dyno.Name != "", stdout)
+	if err != nil {
+		return configError{err}
+	}
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", dyno.Port))
 	if err != nil {
 		return fmt.Errorf("PORT=%d: %w", dyno.Port, err)
 	}
-	log := slog.New(slog.NewTextHandler(stdout, nil))
-	return serve(ctx, log, listener, web.New(log, version))
+	if limit := heroku.MemoryLimit(os.DirFS("/sys/fs/cgroup")); limit > 0 && getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 10 * 9) // The rest is for what the Go runtime does not count.
+	}
+	if dyno.MetricsURL != "" {
+		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
+	}
+	return serve(stop, listener, &web.Server{Log: log, Version: version, BehindRouter: dyno.Name != ""})
+}
+
+// newLogger returns a logger in the form and from the level that the environment says.
+func newLogger(getenv func(string) string, onHeroku bool, stdout io.Writer) (*slog.Logger, error) {
+	var options slog.HandlerOptions
+	if value := getenv("LOG_LEVEL"); value != "" {
+		var level slog.Level
+		if err := level.UnmarshalText([]byte(value)); err != nil {
+			return nil, fmt.Errorf("LOG_LEVEL=%q: want debug, info, warn or error", value)
+		}
+		options.Level = level
+	}
+	var handler slog.Handler
+	switch value := cmp.Or(getenv("LOG_FORMAT"), "text"); value {
+	case "text":
+		handler = slog.NewTextHandler(stdout, &options)
+	case "json":
+		handler = slog.NewJSONHandler(stdout, &options)
+	default:
+		return nil, fmt.Errorf("LOG_FORMAT=%q: want text or json", value)
+	}
+	return slog.New(web.LogHandler{Handler: handler, WithoutTime: onHeroku}), nil
 }
 
 func newServer(log *slog.Logger, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -106,19 +152,30 @@ func newServer(log *slog.Logger, handler http.Handler) *http.Server {
 	}
 }
 
-// serve answers requests until ctx is done, then finishes those in flight.
-func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler) error {
-	server := newServer(log, handler)
+// serve answers requests until a signal comes, then finishes those in flight.
+func serve(stop <-chan os.Signal, listener net.Listener, handler *web.Server) error {
+	log := handler.Log
+	server := newServer(log, handler.Handler())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Info(fmt.Sprintf("serving on http://localhost:%d", listener.Addr().(*net.TCPAddr).Port))
+	memory := "none"
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		memory = fmt.Sprintf("%d MiB", limit>>20)
+	}
+	log.Info(fmt.Sprintf("serving on http://localhost:%d", listener.Addr().(*net.TCPAddr).Port), "memory_limit", memory)
 
+	var received os.Signal
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
+	case received = <-stop:
 	}
 	signal.Reset(os.Interrupt) // A second Ctrl-C ends the program at once. A second SIGTERM of the platform changes nothing.
+	if received == syscall.SIGTERM {
+		log.Info("stopping: still taking requests", "for", drainTime)
+		handler.Drain()
+		time.Sleep(drainTime)
+	}
 	log.Info("stopping: finishing the requests in flight", "timeout", shutdownTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
@@ -132,16 +189,14 @@ func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler
 
 // healthcheck returns an error unless the server on port says that it is healthy. It writes the one request by hand:
 // net/http's client would add 7 % to the image.
-func healthcheck(ctx context.Context, port uint16) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf(":%d", port)) // The image has no /etc/hosts to find localhost in.
+func healthcheck(port uint16) error {
+	const timeout = 5 * time.Second
+	conn, err := net.DialTimeout("tcp", fmt.Sprintf(":%d", port), timeout) // The image has no /etc/hosts to find localhost in.
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
 	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	conn.SetDeadline(deadline)
+	conn.SetDeadline(time.Now().Add(timeout))
 	io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
@@ -12,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -58,7 +58,7 @@ func start(t *testing.T, env ...string) (*exec.Cmd, string, *bufio.Reader) {
 	t.Cleanup(func() { command.Process.Kill(); command.Wait() })
 	log := bufio.NewReader(stdout)
 	line, err := log.ReadString('\n')
-	match := regexp.MustCompile(`level=INFO msg="serving on (http://localhost:\d+)"\n$`).FindStringSubmatch(line)
+	match := regexp.MustCompile(`level=INFO msg="serving on (http://localhost:\d+)" memory_limit=.*\n$`).FindStringSubmatch(line)
 	if match == nil {
 		t.Fatalf("got the first log line %q, %v, want the address", line, err)
 	}
@@ -116,8 +116,46 @@ func TestTheServerIsReachedFromOutsideTheLoopback(t *testing.T) {
 	}
 }
 
+func TestAfterSIGTERMTheServerStillTakesRequestsForAWhile(t *testing.T) {
+	command, url, log := start(t)
+	kept := dial(t, url, "") // A connection as the router keeps them.
+	answer := func() *http.Response {
+		t.Helper()
+		io.WriteString(kept, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(kept), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response
+	}
+	if response := answer(); response.StatusCode != 200 || response.Close {
+		t.Errorf("before SIGTERM: got %v, want 200 and the connection kept", response)
+	}
+	log.ReadString('\n')
+	command.Process.Signal(syscall.SIGTERM)
+	if line, _ := log.ReadString('\n'); !strings.Contains(line, "stopping: still taking requests") {
+		t.Fatalf("got the log line %q", line)
+	}
+	if status, body := get(t, url+"/healthz"); status != 503 || body != "stopping\n" {
+		t.Errorf("after SIGTERM: /healthz answers %d %q, want 503", status, body)
+	}
+	if response := answer(); response.StatusCode != 200 || !response.Close {
+		t.Errorf("after SIGTERM, on a connection that was kept: got %v, want 200 and the connection closed", response)
+	}
+	command.Process.Signal(syscall.SIGTERM)
+	if status, _ := get(t, url+"/version"); status != 200 {
+		t.Errorf("after SIGTERM, on a new connection: got %d, want 200", status)
+	}
+	if err := command.Wait(); err != nil {
+		t.Errorf("got %v, want exit code 0", err)
+	}
+}
+
 func TestTheServerOutlastsTheRoutersIdleConnections(t *testing.T) {
 	server := newServer(slog.New(slog.DiscardHandler), nil)
+	if drainTime+shutdownTimeout > 28*time.Second {
+		t.Errorf("stopping takes %v, want 28 s at most of the 30 s that Heroku gives", drainTime+shutdownTimeout)
+	}
 	if server.IdleTimeout <= 90*time.Second || server.ReadHeaderTimeout == 0 || server.ReadTimeout != 0 || server.WriteTimeout != 0 {
 		t.Errorf("got %v idle, %v for a header, %v for a request, %v for an answer, want over 90 s, some limit, and none for the rest",
 			server.IdleTimeout, server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout)
@@ -171,6 +209,54 @@ func TestASecondSIGTERMChangesNothingAndASecondSIGINTEndsTheServerAtOnce(t *test
 		if got := command.ProcessState.String(); got != want {
 			t.Errorf("got %q after %v twice, want %q", got, signal, want)
 		}
+	}
+}
+
+func TestTheLogFitsHerokuAndSaysTheMemoryLimit(t *testing.T) {
+	for _, test := range []struct{ env, want string }{
+		{"DYNO=web.1", `^level=INFO msg="serving on \S+" memory_limit=.*\n$`},
+		{"DYNO=", `^time=\S+ level=INFO msg="serving on \S+" memory_limit=.*\n$`},
+		{"GOMEMLIMIT=100MiB", ` memory_limit="100 MiB"\n$`},
+		{"LOG_FORMAT=json", `^{"time":"[^"]+","level":"INFO","msg":"serving on [^"]+","memory_limit":"[^"]+"}\n$`},
+	} {
+		command := server(t, []string{"PORT=0", test.env})
+		stdout, _ := command.StdoutPipe()
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line, _ := bufio.NewReader(stdout).ReadString('\n')
+		command.Process.Kill()
+		command.Wait()
+		if !regexp.MustCompile(test.want).MatchString(line) {
+			t.Errorf("%s: got %q, want %s", test.env, line, test.want)
+		}
+	}
+	level := func(name string) string { return map[string]string{"LOG_LEVEL": "error"}[name] }
+	log, err := newLogger(level, false, io.Discard)
+	if err != nil || log.Enabled(t.Context(), slog.LevelWarn) || !log.Enabled(t.Context(), slog.LevelError) {
+		t.Errorf("LOG_LEVEL=error: got %v and other levels", err)
+	}
+}
+
+func TestMetricsGoWhereThePlatformWantsThemAndAFailureIsSilent(t *testing.T) {
+	t.Parallel() // The library reports every 20 s.
+	posted := make(chan string, 10)
+	metrics := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		posted <- r.Method + " " + string(body)
+		http.Error(w, "broken", http.StatusInternalServerError)
+	}))
+	defer metrics.Close()
+	command, url, log := start(t, "HEROKU_METRICS_URL="+metrics.URL)
+	if got := <-posted; !strings.HasPrefix(got, "POST {") || !strings.Contains(got, `"counters"`) || !strings.Contains(got, `"gauges"`) {
+		t.Errorf("got %q, want counters and gauges", got)
+	}
+	if status, _ := get(t, url+"/healthz"); status != 200 {
+		t.Errorf("got %d, want 200", status)
+	}
+	command.Process.Signal(os.Interrupt)
+	if text, _ := io.ReadAll(log); strings.Contains(string(text), "metrics") || strings.Contains(string(text), "ERROR") {
+		t.Errorf("got the log %s, want nothing about metrics", text)
 	}
 }
 
@@ -270,6 +356,8 @@ func TestBadConfigurationStopsTheProgramAtOnceWithCode2(t *testing.T) {
 		failsWith(t, 2, `PORT="abc": want a number from 0 to 65535`, []string{"PORT=abc"}, command...)
 		failsWith(t, 2, `PORT="70000": want a number from 0 to 65535`, []string{"PORT=70000"}, command...)
 	}
+	failsWith(t, 2, `LOG_LEVEL="loud": want debug, info, warn or error`, []string{"PORT=0", "LOG_LEVEL=loud"})
+	failsWith(t, 2, `LOG_FORMAT="xml": want text or json`, []string{"PORT=0", "LOG_FORMAT=xml"})
 }
 
 func TestATakenPortStopsTheProgramAtOnceWithCode1(t *testing.T) {
@@ -294,18 +382,17 @@ func TestStoppingFinishesTheRequestInFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	arrived, answer := make(chan bool), make(chan bool)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := &web.Server{Log: slog.New(slog.DiscardHandler), Version: func() (web.Version, error) {
 		close(arrived)
 		<-answer
-		io.WriteString(w, "finished")
-	})
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- serve(ctx, slog.New(slog.DiscardHandler), listener, handler) }()
+		return web.Version{Go: "finished"}, nil
+	}}
+	stop, served := make(chan os.Signal), make(chan error)
+	go func() { served <- serve(stop, listener, handler) }()
 	body := make(chan string, 1)
 	go func() {
 		defer close(body)
-		response, err := http.Get("http://" + listener.Addr().String())
+		response, err := http.Get("http://" + listener.Addr().String() + "/version")
 		if err != nil {
 			return // The body is then empty.
 		}
@@ -314,7 +401,7 @@ func TestStoppingFinishesTheRequestInFlight(t *testing.T) {
 	}()
 
 	<-arrived
-	stop()
+	stop <- os.Interrupt
 	for { // until nobody listens any more
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
@@ -323,7 +410,7 @@ func TestStoppingFinishesTheRequestInFlight(t *testing.T) {
 		conn.Close()
 	}
 	close(answer)
-	if got := <-body; got != "finished" {
+	if got := <-body; !strings.Contains(got, `"finished"`) {
 		t.Errorf("got %q, want the whole answer", got)
 	}
 	if err := <-served; err != nil {

@@ -123,7 +123,7 @@ func startHeroku(t *testing.T) *herokutest.Heroku {
 // start starts a local Heroku, less patient than the real one. When the test fails it shows the calls.
 func start(t *testing.T, h *herokutest.Heroku) {
 	t.Helper()
-	h.BootTimeout, h.StopTimeout = 5*time.Second, 3*time.Second
+	h.BootTimeout, h.StopTimeout = 5*time.Second, 8*time.Second
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}

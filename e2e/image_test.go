@@ -104,9 +104,9 @@ func TestTheImageIsOneFile(t *testing.T) {
 	writer.Write(layer[0])
 	writer.Close()
 	t.Logf("layer: %d bytes, compressed %d", len(layer[0]), compressed.Len())
-	// Of that, a bare net/http server is 2.2 MB, log/slog with the JSON that it brings along 0.4, certificates and zones 0.2.
-	if compressed.Len() > 3_100_000 {
-		t.Errorf("the layer has %d bytes compressed, want 3.1 MB at most", compressed.Len())
+	// Of that, a bare net/http server is 2.2 MB, log/slog with the JSON that it brings along 0.4, certificates and zones 0.2, metrics 0.15.
+	if compressed.Len() > 3_300_000 {
+		t.Errorf("the layer has %d bytes compressed, want 3.3 MB at most", compressed.Len())
 	}
 
 	config := run(t, ".", os.Environ(), "docker inspect --format '{{json .Config.Entrypoint}} {{json .Config.Cmd}}' "+tag)
@@ -177,14 +177,15 @@ func TestAStopLosesNoneOf100RequestsInFlight(t *testing.T) {
 	slow := `package web
 
 import (
+	"io"
 	"net/http"
 	"time"
 )
 
 func slow(w http.ResponseWriter, r *http.Request) {
 	println("arrived")
-	time.Sleep(3 * time.Second)
-	healthz(w, r)
+	time.Sleep(5 * time.Second)
+	io.WriteString(w, "ok\n")
 }
 `
 	if err := os.WriteFile(filepath.Join(dir, "internal/web/slow.go"), []byte(slow), 0o644); err != nil {

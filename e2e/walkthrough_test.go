@@ -88,7 +88,8 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku ps":                         w.showsTwoDynos,
 		"heroku releases":                   w.showsTheImage,
 		"heroku rollback":                   w.rollback,
-		"heroku config:set TZ=Asia/Tokyo":   w.setTimeZone,
+		"heroku config:set LOG_FORMAT=json": w.setLogFormat,
+		"heroku ps:restart":                 func(c string) { w.succeeds("Restarting")(c); w.answers() },
 	}
 	done := make(map[string]bool)
 	for _, command := range readmeCommands(t) {
@@ -287,11 +288,10 @@ func (w *walk) rollback(command string) {
 	w.answers()
 }
 
-// setTimeZone sees the time zone, which is part of the executable, in the server's log.
-func (w *walk) setTimeZone(command string) {
+func (w *walk) setLogFormat(command string) {
 	run(w.T, w.dir, w.env, command)
 	w.version++
 	w.answers()
-	tokyo := regexp.MustCompile(`time=\S+\+09:00 level=INFO msg=request`)
-	eventually(w.T, "Tokyo's time in the log", func() bool { return tokyo.MatchString(w.heroku.Log(w.app)) })
+	line := regexp.MustCompile(`app\[web\.\d\]: {"level":"INFO","msg":"request","method":"GET"`)
+	eventually(w.T, "JSON in the log", func() bool { return line.MatchString(w.heroku.Log(w.app)) })
 }

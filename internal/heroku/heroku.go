@@ -1,11 +1,13 @@
-// Package heroku is what a dyno gives a process: everything here comes from the environment. No other part of the server
+// Package heroku is what a dyno gives a process: its environment and its memory. No other part of the server
 // knows Heroku's names for these things.
 package heroku
 
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"strconv"
+	"strings"
 )
 
 // DefaultPort is the port outside of Heroku, where nobody sets PORT.
@@ -18,6 +20,10 @@ type Dyno struct {
 	// Name is the dyno's name, like "web.1".
 	Name string
 
+	// MetricsURL takes the Go runtime's metrics. It is empty until `heroku labs:enable runtime-heroku-metrics` and
+	// `heroku labs:enable go-language-metrics`.
+	MetricsURL string
+
 	// The fields below are empty until `heroku labs:enable runtime-dyno-metadata`.
 
 	// App is the app's name.
@@ -28,11 +34,29 @@ type Dyno struct {
 	Commit string
 }
 
+// MemoryLimit returns how many bytes of memory the dyno has, or 0 where nothing limits them. sys is /sys/fs/cgroup. A dyno
+// has the first of these files and no other trace of cgroups, which keeps libraries from finding it; newer systems have
+// the second.
+func MemoryLimit(sys fs.FS) int64 {
+	for _, file := range []string{"memory/memory.limit_in_bytes", "memory.max"} {
+		content, err := fs.ReadFile(sys, file)
+		if err != nil {
+			continue
+		}
+		limit, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
+		if err == nil && limit < 1<<50 { // No limit is "max" or nearly 1<<63.
+			return limit
+		}
+	}
+	return 0
+}
+
 // FromEnv reads the dyno from the environment. The error names the variable, its value and what would be right.
 func FromEnv(getenv func(string) string) (Dyno, error) {
 	dyno := Dyno{
 		Port:       DefaultPort,
 		Name:       getenv("DYNO"),
+		MetricsURL: getenv("HEROKU_METRICS_URL"),
 		App:        getenv("HEROKU_APP_NAME"),
 		Release:    getenv("HEROKU_RELEASE_VERSION"),
 		ReleasedAt: getenv("HEROKU_RELEASE_CREATED_AT"),

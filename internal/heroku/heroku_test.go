@@ -3,6 +3,7 @@ package heroku
 import (
 	"maps"
 	"testing"
+	"testing/fstest"
 )
 
 func env(variables map[string]string) func(string) string {
@@ -42,6 +43,29 @@ func TestTheReleaseComesFromTheDynoMetadata(t *testing.T) {
 		got, err := FromEnv(env(variables))
 		if err != nil || got != want {
 			t.Errorf("with %s: got %+v, %v, want %+v", commit, got, err, want)
+		}
+	}
+}
+
+func TestTheMemoryLimitIsWhereADynoHasIt(t *testing.T) {
+	const dyno, v2 = "memory/memory.limit_in_bytes", "memory.max"
+	for _, test := range []struct {
+		files map[string]string
+		want  int64
+	}{
+		{map[string]string{dyno: "536870912\n"}, 512 << 20},
+		{map[string]string{v2: "1073741824\n"}, 1 << 30},
+		{map[string]string{dyno: "9223372036854771712\n", v2: "1024"}, 1024},
+		{map[string]string{v2: "max\n"}, 0},
+		{map[string]string{dyno: ""}, 0},
+		{nil, 0},
+	} {
+		files := make(fstest.MapFS)
+		for name, content := range test.files {
+			files[name] = &fstest.MapFile{Data: []byte(content)}
+		}
+		if got := MemoryLimit(files); got != test.want {
+			t.Errorf("%v: got %d, want %d", test.files, got, test.want)
 		}
 	}
 }

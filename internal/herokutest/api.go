@@ -61,11 +61,17 @@ func (h *Heroku) release(a *app, description string, change func(*release)) *rel
 	change(next)
 	a.releases = append(a.releases, next)
 	h.logf(a, "app[api]", "Release v%d created by user %s", next.version, user)
+	h.restart(a, nil)
+	return next
+}
+
+// restart is `heroku ps:restart`: all dynos are replaced by new ones of the same release.
+func (h *Heroku) restart(a *app, _ *http.Request) (any, error) {
 	old := a.dynos
 	a.dynos = nil
 	h.stop(old...)
 	h.scale(a)
-	return next
+	return object{}, nil
 }
 
 // apiError is answered in the form that the Platform API gives its errors.
@@ -121,6 +127,7 @@ func (h *Heroku) api() http.Handler {
 	handle("POST /apps", h.createApp)
 	handleApp("GET /apps/{app}", func(a *app, _ *http.Request) (any, error) { return h.showApp(a), nil })
 	handleApp("GET /apps/{app}/dynos", showDynos)
+	handleApp("DELETE /apps/{app}/dynos", h.restart)
 	handleApp("PATCH /apps/{app}/formation", h.patchFormation)
 	handleApp("GET /apps/{app}/releases", showReleases)
 	handleApp("GET /apps/{app}/releases/{version}", showRelease)

@@ -10,11 +10,15 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
+
+// Browsers would not trust a certificate that is made here. So the router takes plain HTTP, and tells the dynos that TLS
+// ends here all the same.
 
 // newRouterTransport keeps connections to the dynos for 90 s and gives them 30 s for the first byte of an answer.
 func newRouterTransport() *http.Transport {
@@ -30,7 +34,10 @@ func newRouterTransport() *http.Transport {
 var routerRequestID = regexp.MustCompile(`^[A-Za-z0-9+/=-]{20,200}$`)
 
 // route hands a request to one of the app's web dynos. It holds the request while they start.
-func (h *Heroku) route(w http.ResponseWriter, r *http.Request) {
+func (h *Heroku) route(w http.ResponseWriter, r *http.Request) { h.routeBeside(nil, w, r) }
+
+// routeBeside does not try the dynos that have refused the connection.
+func (h *Heroku) routeBeside(refused []*dyno, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	name, _, _ := strings.Cut(r.Host, ".")
 	h.mu.Lock()
@@ -38,7 +45,7 @@ func (h *Heroku) route(w http.ResponseWriter, r *http.Request) {
 	var d *dyno
 	var code string
 	if ok {
-		d, code = h.choose(r.Context(), a)
+		d, code = h.choose(r.Context(), a, refused)
 	}
 	h.mu.Unlock()
 	if !ok {
@@ -73,9 +80,8 @@ func (h *Heroku) route(w http.ResponseWriter, r *http.Request) {
 			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", d.address, p.In.Host
 			header := p.Out.Header
 			header.Set("X-Forwarded-For", strings.Join(append(p.In.Header["X-Forwarded-For"], client), ", ")) // the client on the right
-			header.Set("X-Forwarded-Proto", "http")
-			_, port, _ := net.SplitHostPort(p.In.Host)
-			header.Set("X-Forwarded-Port", port)
+			header.Set("X-Forwarded-Proto", "https")
+			header.Set("X-Forwarded-Port", "443")
 			header.Set("X-Request-Start", strconv.FormatInt(start.UnixMilli(), 10))
 			header.Set("X-Request-Id", id)
 			header.Set("Via", "1.1 heroku-router")
@@ -92,8 +98,8 @@ func (h *Heroku) route(w http.ResponseWriter, r *http.Request) {
 				fail("H27")
 			case ok && timeout.Timeout():
 				fail("H12")
-			case errors.Is(err, syscall.ECONNREFUSED):
-				fail("H21")
+			case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH):
+				h.routeBeside(append(refused, d), w, r)
 			default:
 				fail("H13")
 			}
@@ -111,9 +117,9 @@ var routerErrors = map[string]string{
 	"H27": "Client Request Interrupted",
 }
 
-// choose returns a random web dyno that is up, or the code of the error to answer with. While there is none but one
+// choose returns a random web dyno that is up and has not refused the request, or the code of the error to answer with. While there is none but one
 // starts, it waits: a start ends by itself, by R10 if by nothing else. The caller holds h.mu.
-func (h *Heroku) choose(ctx context.Context, a *app) (*dyno, string) {
+func (h *Heroku) choose(ctx context.Context, a *app, refused []*dyno) (*dyno, string) {
 	stop := context.AfterFunc(ctx, h.wake)
 	defer stop()
 	for {
@@ -121,6 +127,7 @@ func (h *Heroku) choose(ctx context.Context, a *app) (*dyno, string) {
 		for _, d := range a.dynos {
 			switch {
 			case d.processType != "web":
+			case slices.Contains(refused, d):
 			case d.state == "up":
 				up = append(up, d)
 			case d.state == "starting":
@@ -136,6 +143,8 @@ func (h *Heroku) choose(ctx context.Context, a *app) (*dyno, string) {
 			return nil, "H27"
 		case len(starting) > 0:
 			h.changed.Wait()
+		case len(refused) > 0:
+			return nil, "H21"
 		case len(crashed) > 0:
 			return nil, "H10"
 		default:

@@ -43,8 +43,8 @@ func TestTheRouterAddsItsHeaders(t *testing.T) {
 	ask(h, http.Header{"X-Forwarded-For": {"198.51.100.7"}, "X-Request-Id": {id}})
 	for name, want := range map[string]string{
 		"X-Forwarded-For":   `^198\.51\.100\.7, 192\.0\.2\.1$`, // httptest's client on the right
-		"X-Forwarded-Proto": `^http$`,
-		"X-Forwarded-Port":  `^5000$`,
+		"X-Forwarded-Proto": `^https$`,
+		"X-Forwarded-Port":  `^443$`,
 		"X-Request-Start":   `^\d{13}$`,
 		"X-Request-Id":      `^` + id + `$`,
 		"Via":               `^1\.1 heroku-router$`,

@@ -2,14 +2,17 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/gorilla/mux"
 )
@@ -17,7 +20,7 @@ import (
 //go:embed assets
 var embedded embed.FS
 
-// The usual types, which the files of the system that package mime reads may say otherwise. http.ServeContent finds the rest.
+// The usual types, which the files of the system that package mime reads may say otherwise.
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8",
@@ -25,49 +28,115 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// assets holds the files of the folder assets/ by their name in it.
-type assets map[string]asset
+// assets holds the files of the folder assets/ by their name in it. All but the page are there twice: style.css also has
+// the name style.HASH.css, which never changes its content, and which is what the page asks for.
+type assets map[string]*asset
 
 func loadAssets() assets {
 	all := make(assets)
-	err := fs.WalkDir(embedded, "assets", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	page, err := embedded.ReadFile("assets/index.html")
+	if err != nil {
+		panic(err) // Cannot happen: the files are in the executable.
+	}
+	fs.WalkDir(embedded, "assets", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || file == "assets/index.html" {
 			return err
 		}
 		content, err := embedded.ReadFile(file)
 		name := strings.TrimPrefix(file, "assets/")
-		all[name] = asset{name, content, fmt.Sprintf(`"%x"`, sha256.Sum256(content))}
+		ext, hash := path.Ext(name), sha256.Sum256(content)
+		hashed := fmt.Sprintf("%s.%x%s", strings.TrimSuffix(name, ext), hash[:6], ext)
+		// A browser may keep the file but asks each time whether it is still the one: a release shows at once.
+		all[name] = newAsset(name, "no-cache", content)
+		all[hashed] = newAsset(hashed, "public, max-age=31536000, immutable", content)
+		page = bytes.ReplaceAll(page, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+hashed+`"`))
 		return err
 	})
-	if err != nil {
-		panic(err) // Cannot happen: the files are in the executable.
-	}
+	all["index.html"] = newAsset("index.html", "no-cache", page)
 	return all
 }
 
 // ServeHTTP serves the asset that the route's variable "name" names.
 func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	file, ok := all[mux.Vars(r)["name"]]
-	if !ok {
+	if !ok || file.name == "index.html" {
 		notFound(w, r)
 		return
 	}
 	file.ServeHTTP(w, r)
 }
 
+// An asset's headers and content, plain and for clients that accept gzip.
 type asset struct {
 	name    string
-	content []byte
-	etag    string
+	plain   form
+	gzipped func() form
 }
 
-func (file asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if contentType, ok := contentTypes[path.Ext(file.name)]; ok {
-		w.Header().Set("Content-Type", contentType)
+type form struct {
+	header  http.Header
+	content []byte
+}
+
+func newAsset(name, cacheControl string, content []byte) *asset {
+	hash := fmt.Sprintf("%x", sha256.Sum256(content))
+	contentType, ok := contentTypes[path.Ext(name)]
+	if !ok {
+		contentType = http.DetectContentType(content)
 	}
-	w.Header().Set("ETag", file.etag)
-	// A browser may keep the file but asks each time whether it is still the one: a release shows at once.
-	w.Header().Set("Cache-Control", "no-cache")
-	// The files have no time: it would be the build's, and the bytes of the executable would depend on it.
-	http.ServeContent(w, r, file.name, time.Time{}, bytes.NewReader(file.content))
+	newForm := func(content []byte, etag string) form {
+		return form{http.Header{
+			"Cache-Control":  {cacheControl},
+			"Content-Length": {strconv.Itoa(len(content))},
+			"Content-Type":   {contentType},
+			"Etag":           {etag},
+			"Vary":           {"Accept-Encoding"},
+		}, content}
+	}
+	plain := newForm(content, `"`+hash+`"`)
+	return &asset{name, plain, sync.OnceValue(func() form {
+		var compressed bytes.Buffer
+		writer, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
+		writer.Write(content)
+		writer.Close()
+		if compressed.Len() >= len(content) {
+			return plain
+		}
+		gzipped := newForm(compressed.Bytes(), `"`+hash+`-gzip"`) // Other bytes need another ETag.
+		gzipped.header.Set("Content-Encoding", "gzip")
+		return gzipped
+	})}
+}
+
+// ServeHTTP does not use http.ServeContent: the files are too small to be asked for in parts, and have no time. That would
+// be the build's, and the bytes of the executable would depend on it.
+func (file *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	form := file.plain
+	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		form = file.gzipped()
+	}
+	header := w.Header()
+	maps.Copy(header, form.header)
+	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, form.header["Etag"][0]) {
+		header.Del("Content-Length")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Write(form.content)
+}
+
+// acceptsGzip reads the header Accept-Encoding: RFC 9110 lets a client name gzip or *, and refuse with the weight 0.
+func acceptsGzip(header string) bool {
+	accepted := false
+	for coding := range strings.SplitSeq(header, ",") {
+		name, weight, _ := strings.Cut(coding, ";")
+		refused := strings.Trim(strings.TrimPrefix(strings.ReplaceAll(weight, " ", ""), "q="), "0.") == "" && weight != ""
+		switch strings.TrimSpace(strings.ToLower(name)) {
+		case "gzip":
+			return !refused
+		case "*":
+			accepted = !refused
+		}
+	}
+	return accepted
 }

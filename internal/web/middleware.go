@@ -1,14 +1,21 @@
 package web
 
 import (
-	"crypto/rand"
-	"log/slog"
+	"errors"
+	"fmt"
 	"net/http"
-	"regexp"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
+)
+
+const (
+	// Heroku's router waits 30 s for the first byte of an answer, then gives up (H12) and leaves the server to work in vain.
+	requestTimeout = 28 * time.Second
+	// No route takes a body. One that takes more raises this.
+	maxBodyBytes = 1 << 20
 )
 
 func notFound(w http.ResponseWriter, r *http.Request) {
@@ -36,54 +43,87 @@ func methodNotAllowed(router *mux.Router) http.Handler {
 	})
 }
 
-// logRequests writes one line per request. The request's id is in the line and in the answer's X-Request-Id.
-func logRequests(log *slog.Logger, next http.Handler) http.Handler {
+// The page needs nothing from elsewhere, and nobody else needs the page's parts. What a handler sets itself goes first.
+var securityHeaders = http.Header{
+	"Content-Security-Policy": {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+	"Cross-Origin-Opener-Policy":   {"same-origin"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Referrer-Policy":              {"no-referrer"},
+	"X-Content-Type-Options":       {"nosniff"},
+}
+
+var (
+	strictTransportSecurity = []string{"max-age=31536000"} // A year. Not for subdomains, which may be somebody else's.
+	closeConnection         = []string{"close"}
+)
+
+// setHeaders sets what every answer has.
+func (s *Server) setHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		id := requestID(r)
-		w.Header().Set("X-Request-Id", id)
-		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(answer, r)
-		if r.Method == http.MethodHead {
-			answer.bytes = 0 // net/http drops the body.
+		header := w.Header()
+		for name, value := range securityHeaders {
+			header[name] = value
 		}
-		// The path alone: a query may hold secrets.
-		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", answer.status, "bytes", answer.bytes,
-			"duration", time.Since(start).Round(time.Microsecond), "request_id", id)
+		if s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "https" {
+			header["Strict-Transport-Security"] = strictTransportSecurity
+		}
+		if s.draining.Load() {
+			header["Connection"] = closeConnection
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
-// Heroku's router sends ids of this form.
-var herokuRequestID = regexp.MustCompile(`^[A-Za-z0-9+/=-]{20,200}$`)
-
-func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); herokuRequestID.MatchString(id) {
-		return id
-	}
-	return rand.Text()
+// requireHTTPS sends requests that reached Heroku's router by plain HTTP to HTTPS. Health checks are answered as they come.
+func (s *Server) requireHTTPS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "http" && r.URL.Path != "/healthz" && strings.HasPrefix(r.URL.Path, "/") {
+			http.Redirect(w, r, "https://"+r.Host+r.URL.RequestURI(), http.StatusPermanentRedirect)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
-// recorder remembers what a handler answered.
-type recorder struct {
-	http.ResponseWriter
-	status      int
-	wroteHeader bool
-	bytes       int64
+// recoverPanics answers 500 when a handler panics, and logs where.
+func (s *Server) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			reason := recover()
+			if reason == nil {
+				return
+			}
+			if reason == http.ErrAbortHandler { // The handler wants the connection to end.
+				panic(reason)
+			}
+			s.Log.ErrorContext(r.Context(), "a handler panicked", "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			if w.(*answer).begun {
+				panic(http.ErrAbortHandler) // The client must not take half an answer for a whole one.
+			}
+			w.Header().Del("Content-Encoding")
+			http.Error(w, "500 the server's log says why: request "+RequestID(r.Context()), http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
 
-func (r *recorder) WriteHeader(status int) {
-	if !r.wroteHeader && (status >= 200 || status == http.StatusSwitchingProtocols) { // Other 1xx come before the answer.
-		r.status, r.wroteHeader = status, true
-	}
-	r.ResponseWriter.WriteHeader(status)
+// limitRequests holds requests to maxBodyBytes, and to requestTimeout until their answer begins. A stream that has begun
+// may go on: the router ends what makes no progress for 55 s.
+func limitRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > maxBodyBytes {
+			w.Header()["Connection"] = closeConnection // It is not worth reading.
+			http.Error(w, fmt.Sprintf("413 the body has more than %d bytes", maxBodyBytes), http.StatusRequestEntityTooLarge)
+			return
+		}
+		if r.ContentLength != 0 {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		}
+		timer := time.AfterFunc(requestTimeout, w.(*answer).timeOut)
+		defer timer.Stop()
+		next.ServeHTTP(w, r)
+	})
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
-	r.wroteHeader = true
-	n, err := r.ResponseWriter.Write(b)
-	r.bytes += int64(n)
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach what the recorder does not offer, like Flush.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+var errTimeout = errors.New("the request takes longer than Heroku's router waits")

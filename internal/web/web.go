@@ -2,7 +2,7 @@
 //
 //	GET /              the page, assets/index.html
 //	GET /assets/NAME   the files in assets/
-//	GET /healthz       "ok" for as long as the server takes requests
+//	GET /healthz       "ok" for as long as the server wants requests, then 503
 //	GET /version       what is running, in JSON: see Version
 //
 // HEAD works wherever GET does. Any other path is answered with 404, any other method with 405 and an Allow header.
@@ -12,13 +12,27 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/gorilla/mux"
 )
 
-// New returns the handler for all requests. It writes one line per request to log. It calls version for every request
-// of /version, so version should remember what is costly to find out; its error is logged and answered with 500.
-func New(log *slog.Logger, version func() (Version, error)) http.Handler {
+// A Server handles all requests.
+type Server struct {
+	// Log takes one line per request, with its id. See LogHandler.
+	Log *slog.Logger
+	// Version is called for every request of /version, so it should remember what is costly to find out. Its error is
+	// logged and answered with 500.
+	Version func() (Version, error)
+	// BehindRouter says that each request comes from Heroku's router, whose X-Forwarded-Proto can be trusted. Requests
+	// that reached it by plain HTTP are then sent to HTTPS.
+	BehindRouter bool
+
+	draining atomic.Bool
+}
+
+// Handler returns the handler for all requests.
+func (s *Server) Handler() http.Handler {
 	// With SkipClean a path is taken as it is. Without, mux redirects //x to /x before it looks at routes and methods.
 	router := mux.NewRouter().SkipClean(true)
 	get := func(path string, handler http.Handler) {
@@ -27,31 +41,48 @@ func New(log *slog.Logger, version func() (Version, error)) http.Handler {
 	assets := loadAssets()
 	get("/", assets["index.html"])
 	get("/assets/{name:.*}", assets)
-	get("/healthz", http.HandlerFunc(healthz))
-	get("/version", versionHandler(log, version))
+	get("/healthz", http.HandlerFunc(s.healthz))
+	get("/version", http.HandlerFunc(s.version))
 	router.NotFoundHandler = http.HandlerFunc(notFound)
 	router.MethodNotAllowedHandler = methodNotAllowed(router)
 
-	// mux's own middleware runs for matched routes only. What goes around the router holds for 404 and 405 too.
-	return logRequests(log, router)
+	return s.around(router)
 }
 
-func healthz(w http.ResponseWriter, r *http.Request) {
+// around puts the middleware around a handler. mux's own runs for matched routes only; this one holds for 404 and 405 too.
+// The last one sees a request first.
+func (s *Server) around(handler http.Handler) http.Handler {
+	handler = limitRequests(handler)
+	handler = s.recoverPanics(handler)
+	handler = s.requireHTTPS(handler)
+	handler = s.setHeaders(handler)
+	handler = s.logRequests(handler)
+	return handler
+}
+
+// Drain makes /healthz say that no more requests are wanted, and closes each connection after its next answer. Requests
+// are answered as before: who sends them may not have heard yet.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	if s.draining.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "stopping\n")
+		return
+	}
 	io.WriteString(w, "ok\n")
 }
 
-func versionHandler(log *slog.Logger, version func() (Version, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, err := version()
-		if err != nil {
-			log.Error("no answer for /version", "err", err)
-			http.Error(w, "500 the server's log says why", http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		v.WriteJSON(w)
-	})
+func (s *Server) version(w http.ResponseWriter, r *http.Request) {
+	v, err := s.Version()
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "no answer for /version", "err", err)
+		http.Error(w, "500 the server's log says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	v.WriteJSON(w)
 }

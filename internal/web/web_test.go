@@ -16,19 +16,23 @@ import (
 // ask sends one request to the whole handler and returns the answer and what was logged.
 func ask(t *testing.T, method, target string, header http.Header) (*http.Response, string, string) {
 	t.Helper()
-	version := func() (Version, error) { return Version{Go: "go1.99", App: "fern", Dyno: "web.1"}, nil }
-	return askWith(t, version, method, target, header)
+	return askServer(t, new(Server), method, target, header)
 }
 
-func askWith(t *testing.T, version func() (Version, error), method, target string, header http.Header) (*http.Response, string, string) {
+// askServer gives the server a log and, if it has none, a version.
+func askServer(t *testing.T, server *Server, method, target string, header http.Header) (*http.Response, string, string) {
 	t.Helper()
 	var log bytes.Buffer
+	server.Log = slog.New(LogHandler{Handler: slog.NewTextHandler(&log, nil)})
+	if server.Version == nil {
+		server.Version = func() (Version, error) { return Version{Go: "go1.99", App: "fern", Dyno: "web.1"}, nil }
+	}
 	request := httptest.NewRequest(method, target, nil)
 	for name, values := range header {
 		request.Header[name] = values
 	}
 	recorder := httptest.NewRecorder()
-	New(slog.New(slog.NewTextHandler(&log, nil)), version).ServeHTTP(recorder, request)
+	server.Handler().ServeHTTP(recorder, request)
 	response := recorder.Result()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
@@ -166,18 +170,9 @@ func TestARequestIdThatTheRouterWouldNotSendIsReplaced(t *testing.T) {
 }
 
 func TestAVersionThatCannotBeReadIs500AndTheReasonIsLoggedOnly(t *testing.T) {
-	broken := func() (Version, error) { return Version{}, errors.New("no such executable") }
-	response, body, log := askWith(t, broken, "GET", "/version", nil)
+	broken := &Server{Version: func() (Version, error) { return Version{}, errors.New("no such executable") }}
+	response, body, log := askServer(t, broken, "GET", "/version", nil)
 	if response.StatusCode != 500 || strings.Contains(body, "no such executable") || !strings.Contains(log, "no such executable") {
 		t.Errorf("got %d, %q, log %q, want a 500 whose reason is in the log only", response.StatusCode, body, log)
 	}
-}
-
-func TestTheAnswerCanBeFlushedThroughTheMiddleware(t *testing.T) {
-	handler := logRequests(slog.New(slog.DiscardHandler), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := http.NewResponseController(w).Flush(); err != nil {
-			t.Errorf("flush: %v", err)
-		}
-	}))
-	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 }

@@ -1,0 +1,114 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// answer is what handlers write to, and part of their request's context. It remembers what they answered, and can answer
+// in their place when they take too long.
+type answer struct {
+	http.ResponseWriter
+	context.Context // the request's, without what is below
+	id              string
+	cancel          context.CancelCauseFunc
+
+	mu     sync.Mutex // guards what is below, and ResponseWriter from a handler and a timeout that both write
+	begun  bool
+	failed bool
+	status int
+	bytes  int64
+}
+
+type requestIDKey struct{}
+
+// Value makes the request's id part of its context.
+func (a *answer) Value(key any) any {
+	if key == (requestIDKey{}) {
+		return a.id
+	}
+	return a.Context.Value(key)
+}
+
+func (a *answer) WriteHeader(status int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.writeHeader(status)
+}
+
+func (a *answer) writeHeader(status int) {
+	if a.begun {
+		return
+	}
+	if status >= 200 || status == http.StatusSwitchingProtocols { // Other 1xx come before the answer.
+		a.status, a.begun = status, true
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failed {
+		return 0, http.ErrHandlerTimeout
+	}
+	a.writeHeader(http.StatusOK)
+	n, err := a.ResponseWriter.Write(b)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// FlushError is Flush with an error, which http.ResponseController asks for.
+func (a *answer) FlushError() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failed {
+		return http.ErrHandlerTimeout
+	}
+	a.writeHeader(http.StatusOK)
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+func (a *answer) Flush() { a.FlushError() }
+
+// Hijack hands over the connection, to a WebSocket for instance. The log line then says 101.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.begun {
+		return nil, nil, http.ErrHijacked
+	}
+	a.begun, a.status = true, http.StatusSwitchingProtocols
+	return http.NewResponseController(a.ResponseWriter).Hijack()
+}
+
+// timeOut answers 503, closes the connection and cancels the request's context, unless the handler's answer has begun. It
+// leaves alone the headers, which the handler may be setting: what the handler writes goes nowhere.
+func (a *answer) timeOut() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.begun {
+		return
+	}
+	const text = "503 this took too long\n"
+	a.begun, a.failed, a.status, a.bytes = true, true, http.StatusServiceUnavailable, int64(len(text))
+	a.cancel(errTimeout)
+	conn, _, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	if err != nil {
+		return // The client is gone.
+	}
+	defer conn.Close()
+	conn.SetWriteDeadline(time.Now().Add(time.Second))
+	fmt.Fprintf(conn, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: %d\r\n"+
+		"Content-Type: text/plain; charset=utf-8\r\nX-Request-Id: %s\r\n", len(text), a.id)
+	securityHeaders.Write(conn)
+	fmt.Fprintf(conn, "\r\n%s", text)
+}
+
+// Unwrap lets http.ResponseController reach what the answer does not offer, like SetWriteDeadline.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -1,0 +1,76 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// RequestID returns the id of the request that ctx belongs to, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// LogHandler adds the request's id to each line that is logged with the request's context.
+type LogHandler struct {
+	slog.Handler
+	// WithoutTime leaves the time out: Logplex puts its own before each line.
+	WithoutTime bool
+}
+
+func (h LogHandler) Handle(ctx context.Context, record slog.Record) error {
+	if h.WithoutTime {
+		record.Time = time.Time{}
+	}
+	if id := RequestID(ctx); id != "" {
+		record.AddAttrs(slog.String("request_id", id))
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+func (h LogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return LogHandler{h.Handler.WithAttrs(attrs), h.WithoutTime}
+}
+
+func (h LogHandler) WithGroup(name string) slog.Handler {
+	return LogHandler{h.Handler.WithGroup(name), h.WithoutTime}
+}
+
+// logRequests writes one line per request. The request's id is in the line and in the answer's X-Request-Id.
+func (s *Server) logRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		a := &answer{ResponseWriter: w, status: http.StatusOK, id: requestID(r)}
+		a.Context, a.cancel = context.WithCancelCause(r.Context())
+		w.Header()["X-Request-Id"] = []string{a.id}
+		defer func() {
+			a.cancel(nil)
+			if r.Method == http.MethodHead {
+				a.bytes = 0 // net/http drops the body.
+			}
+			// The path alone: a query may hold secrets.
+			s.Log.LogAttrs(a, slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+				slog.Int("status", a.status), slog.Int64("bytes", a.bytes),
+				slog.Duration("duration", time.Since(start).Round(time.Microsecond)))
+		}()
+		next.ServeHTTP(a, r.WithContext(a))
+	})
+}
+
+// requestID returns the router's id for the request, or a new one where none has its form: 20 to 200 letters, digits and
+// the characters +/=-.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	ours := len(id) < 20 || len(id) > 200
+	for _, c := range []byte(id) {
+		ours = ours || !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("+/=-", c) >= 0)
+	}
+	if ours {
+		return rand.Text()
+	}
+	return id
+}

@@ -1,0 +1,388 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// serve lets the whole middleware answer one request of a handler, and returns the answer and what was logged.
+func serve(s *Server, request *http.Request, handler http.HandlerFunc) (*httptest.ResponseRecorder, string) {
+	var log bytes.Buffer
+	s.Log = slog.New(LogHandler{Handler: slog.NewTextHandler(&log, nil)})
+	recorder := httptest.NewRecorder()
+	s.around(handler).ServeHTTP(recorder, request)
+	return recorder, log.String()
+}
+
+func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
+	handlers := map[int]http.HandlerFunc{
+		200: func(w http.ResponseWriter, r *http.Request) {},
+		404: notFound,
+		500: func(w http.ResponseWriter, r *http.Request) { panic("a bug") },
+		413: func(w http.ResponseWriter, r *http.Request) {},
+		308: func(w http.ResponseWriter, r *http.Request) {},
+	}
+	for status, handler := range handlers {
+		request := httptest.NewRequest("POST", "/", nil)
+		request.Header.Set("X-Forwarded-Proto", "https")
+		switch status {
+		case 413:
+			request.ContentLength = maxBodyBytes + 1
+		case 308:
+			request.Header.Set("X-Forwarded-Proto", "http")
+		}
+		recorder, _ := serve(&Server{BehindRouter: true}, request, handler)
+		if recorder.Code != status {
+			t.Errorf("got %d, want %d", recorder.Code, status)
+		}
+		for name, value := range securityHeaders {
+			if got := recorder.Header()[name]; len(got) != 1 || got[0] != value[0] {
+				t.Errorf("%d: got %s: %q, want %q", status, name, got, value)
+			}
+		}
+		if got := recorder.Header().Get("Strict-Transport-Security"); (got != "") != (status != 308) {
+			t.Errorf("%d: got Strict-Transport-Security: %q, want it on HTTPS only", status, got)
+		}
+	}
+	if policy := securityHeaders.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+		t.Errorf("the policy is not strict: %s", policy)
+	}
+}
+
+func TestAHandlerSetsItsOwnHeadersInPlaceOfOurs(t *testing.T) {
+	recorder, _ := serve(new(Server), httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Referrer-Policy", "origin")
+		w.WriteHeader(http.StatusTeapot)
+		w.Header().Set("Too-Late", "yes")
+	})
+	header := recorder.Result().Header
+	if got := header["Referrer-Policy"]; len(got) != 1 || got[0] != "origin" || recorder.Code != http.StatusTeapot || header.Get("Too-Late") != "" {
+		t.Errorf("got %d, %v, want the handler's status and header", recorder.Code, header)
+	}
+}
+
+func TestPlainHTTPIsSentToHTTPSBehindTheRouterOnly(t *testing.T) {
+	for _, test := range []struct {
+		behindRouter  bool
+		proto, target string
+		want          string // the Location, "" for an answer
+	}{
+		{true, "http", "/a%2fb?c=d", "https://example.com/a%2fb?c=d"},
+		{true, "http", "//evil.example/", "https://example.com//evil.example/"},
+		{true, "http", "/healthz", ""},
+		{true, "https", "/", ""},
+		{true, "", "/", ""}, // Not from the router: a health check from inside the container.
+		{false, "http", "/", ""},
+	} {
+		request := httptest.NewRequest("POST", "http://example.com"+test.target, nil)
+		request.Header.Set("X-Forwarded-Proto", test.proto)
+		recorder, _ := serve(&Server{BehindRouter: test.behindRouter}, request, func(w http.ResponseWriter, r *http.Request) {})
+		location := recorder.Header().Get("Location")
+		if location != test.want || (recorder.Code == 308) != (test.want != "") {
+			t.Errorf("%+v: got %d and %q", test, recorder.Code, location)
+		}
+	}
+}
+
+func TestAPanicIs500WithTheRequestIdAndTheLogSaysWhere(t *testing.T) {
+	recorder, log := serve(new(Server), httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		panic("a bug")
+	})
+	id := recorder.Header().Get("X-Request-Id")
+	if recorder.Code != 500 || !strings.Contains(recorder.Body.String(), id) || strings.Contains(recorder.Body.String(), "a bug") ||
+		recorder.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("got %d, %v, %q, want a 500 with the id %s alone", recorder.Code, recorder.Header(), recorder.Body, id)
+	}
+	if want := `level=ERROR msg="a handler panicked" reason="a bug" stack=".*middleware_test\.go:\d+.*" request_id=` + id + `\n.* status=500 `; !regexp.MustCompile(want).MatchString(log) {
+		t.Errorf("got the log %s, want %s", log, want)
+	}
+}
+
+func TestAPanicInTheMiddleOfAnAnswerEndsTheConnection(t *testing.T) {
+	server := &Server{Log: slog.New(slog.DiscardHandler)}
+	listening := httptest.NewServer(server.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/panic" {
+			io.WriteString(w, "half an ")
+			http.NewResponseController(w).Flush()
+			panic("a bug")
+		}
+	})))
+	defer listening.Close()
+	response, err := http.Get(listening.URL + "/panic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(response.Body); err == nil {
+		t.Errorf("got %q as a whole answer", body)
+	}
+	if response, err := http.Get(listening.URL); err != nil || response.StatusCode != 200 {
+		t.Errorf("after a panic: got %v, %v, want 200", response, err)
+	}
+}
+
+// pipes is a listener whose connections are in memory, for tests with a clock of their own.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, ok := <-p; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+func (p pipes) Close() error   { close(p); return nil }
+
+func TestARequestThatTakesTooLongIs503BeforeTheRouterGivesUp(t *testing.T) {
+	for _, body := range []string{"", "half a body"} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			var cause, writeErr error
+			s := &Server{Log: slog.New(LogHandler{Handler: slog.NewTextHandler(&log, nil)})}
+			handler := func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				io.Copy(io.Discard, r.Body)
+				<-r.Context().Done()
+				cause = context.Cause(r.Context())
+				w.Header().Set("Content-Length", "9999")
+				_, writeErr = io.WriteString(w, "nobody waits for this any more")
+			}
+			listener := make(pipes)
+			server := &http.Server{Handler: s.around(http.HandlerFunc(handler))}
+			go server.Serve(listener)
+			client, conn := net.Pipe()
+			listener <- conn
+			start := time.Now()
+			fmt.Fprintf(client, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", 2*len(body), body)
+			answer, err := io.ReadAll(client) // To the end of the connection.
+			took := time.Since(start)
+			synctest.Wait()
+			server.Close()
+			if err != nil || took != requestTimeout || took >= 30*time.Second {
+				t.Errorf("got %v after %v, want an answer after %v", err, took, requestTimeout)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
+			if err != nil || response.StatusCode != 503 || !response.Close || response.Header.Get("X-Content-Type-Options") != "nosniff" ||
+				!strings.HasSuffix(string(answer), "\r\n\r\n503 this took too long\n") {
+				t.Errorf("got %v and %q, want a 503 that closes the connection", err, answer)
+			}
+			if cause != errTimeout || writeErr != http.ErrHandlerTimeout || !strings.Contains(log.String(), "status=503") {
+				t.Errorf("the handler sees %v and %v, the log says %s", cause, writeErr, &log)
+			}
+		})
+	}
+}
+
+func TestAStreamMayGoOnForLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recorder, _ := serve(new(Server), httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
+			for range 10 {
+				if _, err := io.WriteString(w, "."); err != nil || r.Context().Err() != nil {
+					t.Errorf("got %v, %v in the middle of a stream", err, r.Context().Err())
+				}
+				w.(http.Flusher).Flush()
+				time.Sleep(10 * time.Second)
+			}
+		})
+		if recorder.Code != 200 || recorder.Body.String() != ".........." || !recorder.Flushed {
+			t.Errorf("got %d, %q, want the whole stream", recorder.Code, recorder.Body)
+		}
+	})
+}
+
+func TestABodyHasALimit(t *testing.T) {
+	for _, size := range []int{maxBodyBytes, maxBodyBytes + 1} {
+		for _, chunked := range []bool{false, true} {
+			request := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", size)))
+			if chunked {
+				request.ContentLength = -1
+			}
+			var read int64
+			recorder, _ := serve(new(Server), request, func(w http.ResponseWriter, r *http.Request) {
+				var err error
+				if read, err = io.Copy(io.Discard, r.Body); err != nil {
+					http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+				}
+			})
+			want := 200
+			if size > maxBodyBytes {
+				want = 413
+			}
+			if recorder.Code != want || read > maxBodyBytes {
+				t.Errorf("%d bytes, chunked %t: got %d and %d bytes, want %d", size, chunked, recorder.Code, read, want)
+			}
+		}
+	}
+}
+
+func TestAWhileAfterDrainRequestsAreStillAnsweredAndConnectionsEnd(t *testing.T) {
+	server := new(Server)
+	for _, draining := range []bool{false, true} {
+		if draining {
+			server.Drain()
+		}
+		for path, want := range map[string]int{"/healthz": 200, "/": 200, "/nope": 404} {
+			if draining && path == "/healthz" {
+				want = 503
+			}
+			response, _, _ := askServer(t, server, "GET", path, nil)
+			if response.StatusCode != want || (response.Header.Get("Connection") == "close") != draining {
+				t.Errorf("draining %t, %s: got %d, %v, want %d", draining, path, response.StatusCode, response.Header, want)
+			}
+		}
+	}
+}
+
+func TestAHandlersLogLinesHaveTheRequestId(t *testing.T) {
+	s := new(Server)
+	recorder, log := serve(s, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
+		s.Log.With("k", "v").WithGroup("g").InfoContext(r.Context(), "hello", "a", 1)
+		s.Log.Info("nobody's")
+	})
+	id := recorder.Header().Get("X-Request-Id")
+	lines := strings.Split(log, "\n")
+	if !strings.Contains(lines[0], "msg=hello k=v g.a=1 g.request_id="+id) || strings.Contains(lines[1], "request_id") || !strings.Contains(lines[2], " request_id="+id) {
+		t.Errorf("got the log %s, want the id %s", log, id)
+	}
+}
+
+func TestTheLogHoldsNoSecrets(t *testing.T) {
+	request := httptest.NewRequest("GET", "/path?token=secret", nil)
+	request.Header = http.Header{"Cookie": {"session=secret"}, "Authorization": {"Bearer secret"}, "Referer": {"https://example.com/?secret"}}
+	if _, log := serve(new(Server), request, func(w http.ResponseWriter, r *http.Request) { panic("a bug") }); strings.Contains(log, "secret") {
+		t.Errorf("got the log %s", log)
+	}
+}
+
+func TestTheLogIsForLogplexOnHerokuAndJSONOnDemand(t *testing.T) {
+	var log bytes.Buffer
+	slog.New(LogHandler{Handler: slog.NewTextHandler(&log, nil), WithoutTime: true}).Info("hello", "a", "b c")
+	if log.String() != "level=INFO msg=hello a=\"b c\"\n" {
+		t.Errorf("got %q, want no time", &log)
+	}
+	log.Reset()
+	slog.New(LogHandler{Handler: slog.NewJSONHandler(&log, nil)}).Info("hello", "a", "b c")
+	var line struct{ Time, Level, Msg, A string }
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil || line.Time == "" || line.A != "b c" {
+		t.Errorf("got %q, %v", &log, err)
+	}
+}
+
+func TestAnAnswerCanBeHijacked(t *testing.T) {
+	var log bytes.Buffer
+	server := &Server{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	done := make(chan bool)
+	handler := server.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		conn.Close()
+	}))
+	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+		close(done)
+	}))
+	defer listening.Close()
+	request, _ := http.NewRequest("GET", listening.URL, nil)
+	request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	<-done
+	if err != nil || response.StatusCode != 101 || !strings.Contains(log.String(), "status=101") {
+		t.Errorf("got %v, %v, log %s, want 101", response, err, &log)
+	}
+}
+
+func TestAssetsAreCompressedForClientsThatAcceptIt(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": false, "gzip": true, "br, gzip;q=0.8": true, "GZIP": true, "*": true, "identity": false, "gzip;q=0": false,
+		"gzip; q=0.000, *": false, "*;q=0": false, "gzip;q=1.0": true, "deflate, *;q=0.5": true, "gzipped": false,
+	} {
+		plain, body, _ := ask(t, "GET", "/assets/style.css", nil)
+		response, packed, _ := ask(t, "GET", "/assets/style.css", http.Header{"Accept-Encoding": {accept}})
+		if got := response.Header.Get("Content-Encoding") == "gzip"; got != want {
+			t.Errorf("Accept-Encoding: %q: got compressed %t, want %t", accept, got, want)
+		}
+		if response.Header.Get("Vary") != "Accept-Encoding" || response.Header.Get("Content-Type") != "text/css; charset=utf-8" {
+			t.Errorf("Accept-Encoding: %q: got %v", accept, response.Header)
+		}
+		if !want {
+			continue
+		}
+		reader, err := gzip.NewReader(strings.NewReader(packed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unpacked, _ := io.ReadAll(reader); string(unpacked) != body || len(packed) >= len(body) {
+			t.Errorf("got %q compressed from %d to %d bytes, want %q", unpacked, len(body), len(packed), body)
+		}
+		etag := response.Header.Get("ETag")
+		if etag == plain.Header.Get("ETag") {
+			t.Error("both forms have the same ETag")
+		}
+		again, _, _ := ask(t, "GET", "/assets/style.css", http.Header{"Accept-Encoding": {accept}, "If-None-Match": {etag}})
+		if again.StatusCode != 304 || again.Header.Get("Vary") == "" {
+			t.Errorf("with its own ETag: got %d, %v, want 304", again.StatusCode, again.Header)
+		}
+	}
+}
+
+func TestThePageAsksForAssetsByNamesThatNeverChangeTheirContent(t *testing.T) {
+	_, page, _ := ask(t, "GET", "/", nil)
+	names := regexp.MustCompile(`"(/assets/[^"]*)"`).FindAllStringSubmatch(page, -1)
+	if len(names) != 3 {
+		t.Fatalf("got %q, want three assets", names)
+	}
+	for _, name := range names {
+		response, _, _ := ask(t, "GET", name[1], nil)
+		if !regexp.MustCompile(`\.[0-9a-f]{12}\.`).MatchString(name[1]) || response.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+			t.Errorf("%s: got %v, want a hash in the name and to be kept for a year", name[1], response.Header)
+		}
+	}
+}
+
+// Whatever a client sends, there is a valid answer with all headers.
+func FuzzAnyRequestIsAnswered(f *testing.F) {
+	f.Add("GET", "/", "Accept-Encoding", "gzip")
+	f.Add("POST", "/assets/../..//%00", "X-Request-Id", "0123456789012345678901234567890")
+	f.Add("OPTIONS", "*", "Range", "bytes=0-0,5-")
+	f.Add("HEAD", "/version?x=%zz", "If-None-Match", `W/"`)
+	handler := (&Server{Log: slog.New(slog.DiscardHandler), Version: ReadVersion, BehindRouter: true}).Handler()
+	f.Fuzz(func(t *testing.T, method, path, name, value string) {
+		request, err := http.NewRequest(method, "http://example.com", nil)
+		if err != nil {
+			return
+		}
+		request.URL.Path = path
+		request.Header[http.CanonicalHeaderKey(name)] = []string{value}
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, request)
+		if http.StatusText(recorder.Code) == "" || recorder.Code == 500 {
+			t.Errorf("got %d", recorder.Code)
+		}
+		for header := range securityHeaders {
+			if recorder.Header().Get(header) == "" {
+				t.Errorf("%d without %s", recorder.Code, header)
+			}
+		}
+		if len(recorder.Header().Get("X-Request-Id")) < 20 {
+			t.Errorf("got the request id %q", recorder.Header().Get("X-Request-Id"))
+		}
+	})
+}
