@@ -128,7 +128,7 @@ func measure(b *testing.B, program, page string, n int) sample {
 	free.Close()
 	_, port, _ := net.SplitHostPort(address)
 	command := exec.Command(program)
-	command.Env = []string{"PORT=" + port, "PAGE=" + page, "DYNO=web.1"}
+	command.Env = []string{"PORT=" + port, "PAGE=" + page, "DYNO=web.1", "GOMEMLIMIT=460MiB"}
 	stdout, err := command.StdoutPipe() // Like Logplex, it is read all the time.
 	if err != nil {
 		b.Fatal(err)

@@ -112,6 +112,9 @@ func run(stop <-chan os.Signal, args []string, getenv func(string) string, stdou
 	if limit := heroku.MemoryLimit(os.DirFS("/sys/fs/cgroup")); limit > 0 && getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit / 10 * 9) // The rest is for what the Go runtime does not count.
 	}
+	if debug.SetMemoryLimit(-1) < math.MaxInt64 && getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // The limit makes it safe to collect garbage less often, which saves a tenth of the CPU time.
+	}
 	if dyno.MetricsURL != "" {
 		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
 	}

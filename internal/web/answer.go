@@ -10,13 +10,11 @@ import (
 	"time"
 )
 
-// answer is what handlers write to, and part of their request's context. It remembers what they answered, and can answer
-// in their place when they take too long.
+// answer is what handlers write to, and their request's context. It remembers what they answered, and can answer in their
+// place when they take too long.
 type answer struct {
 	http.ResponseWriter
-	context.Context // the request's, without what is below
-	id              string
-	cancel          context.CancelCauseFunc
+	requestContext
 
 	mu     sync.Mutex // guards what is below, and ResponseWriter from a handler and a timeout that both write
 	begun  bool
@@ -27,12 +25,46 @@ type answer struct {
 
 type requestIDKey struct{}
 
-// Value makes the request's id part of its context.
-func (a *answer) Value(key any) any {
-	if key == (requestIDKey{}) {
-		return a.id
+// requestContext adds the request's id to its context, and lets a timeout cancel it. Few handlers ask whether it is
+// canceled. Only for those there is a context.WithCancelCause, which is costly.
+type requestContext struct {
+	context.Context // net/http's
+	id              string
+
+	mu         sync.Mutex
+	cancelable context.Context // nil until somebody asks
+	cancel     context.CancelCauseFunc
+}
+
+func (c *requestContext) get(cancelable bool) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cancelable && c.cancelable == nil {
+		c.cancelable, c.cancel = context.WithCancelCause(c.Context)
 	}
-	return a.Context.Value(key)
+	if c.cancelable != nil {
+		return c.cancelable
+	}
+	return c.Context
+}
+
+func (c *requestContext) Done() <-chan struct{} { return c.get(true).Done() }
+func (c *requestContext) Err() error            { return c.get(false).Err() }
+
+func (c *requestContext) Value(key any) any {
+	if key == (requestIDKey{}) {
+		return c.id
+	}
+	return c.get(false).Value(key)
+}
+
+// end cancels what hangs on the context when the request is over.
+func (c *requestContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel(nil)
+	}
 }
 
 func (a *answer) WriteHeader(status int) {
@@ -97,6 +129,7 @@ func (a *answer) timeOut() {
 	}
 	const text = "503 this took too long\n"
 	a.begun, a.failed, a.status, a.bytes = true, true, http.StatusServiceUnavailable, int64(len(text))
+	a.get(true)
 	a.cancel(errTimeout)
 	conn, _, err := http.NewResponseController(a.ResponseWriter).Hijack()
 	if err != nil {

@@ -44,20 +44,19 @@ func (h LogHandler) WithGroup(name string) slog.Handler {
 func (s *Server) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a := &answer{ResponseWriter: w, status: http.StatusOK, id: requestID(r)}
-		a.Context, a.cancel = context.WithCancelCause(r.Context())
+		a := &answer{ResponseWriter: w, status: http.StatusOK, requestContext: requestContext{Context: r.Context(), id: requestID(r)}}
 		w.Header()["X-Request-Id"] = []string{a.id}
 		defer func() {
-			a.cancel(nil)
+			a.end()
 			if r.Method == http.MethodHead {
 				a.bytes = 0 // net/http drops the body.
 			}
 			// The path alone: a query may hold secrets.
-			s.Log.LogAttrs(a, slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			s.Log.LogAttrs(&a.requestContext, slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", a.status), slog.Int64("bytes", a.bytes),
 				slog.Duration("duration", time.Since(start).Round(time.Microsecond)))
 		}()
-		next.ServeHTTP(a, r.WithContext(a))
+		next.ServeHTTP(a, r.WithContext(&a.requestContext))
 	})
 }
 
