@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,14 +139,15 @@ func TestAnEditOfTheProjectsOwnCodeLeavesTheDependenciesInTheCache(t *testing.T)
 	}
 }
 
-// startContainer runs the image as strictly as any platform does, and returns its name and address.
+// startContainer runs the image, which may have options before it, as strictly as any platform does. It returns the
+// container's name and address.
 func startContainer(t *testing.T, image string) (name, address string) {
 	t.Helper()
 	name = fmt.Sprintf("heroku-go-example-e2e-%08x", rand.Uint32())
 	atEnd(t, func() { exec.Command("docker", "rm", "--force", name).Run() })
 	uid := 1000 + rand.IntN(60000)
 	run(t, ".", os.Environ(), fmt.Sprintf("docker run --detach --name %s --user %d:%d --read-only --cap-drop ALL "+
-		"--security-opt no-new-privileges --memory 64m --env PORT=5000 %s", name, uid, uid, image))
+		"--security-opt no-new-privileges --env PORT=5000 %s", name, uid, uid, image))
 	ip := run(t, ".", os.Environ(), "docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "+name)
 	address = net.JoinHostPort(strings.TrimSpace(ip), "5000")
 	eventually(t, "the container to listen", func() bool {
@@ -162,7 +162,7 @@ func startContainer(t *testing.T, image string) (name, address string) {
 
 func TestAContainerNeedsNoRootNoCapabilitiesAndNoDisk(t *testing.T) {
 	build(t, checkout(t), classic, "heroku-go-example-e2e:container", "")
-	name, address := startContainer(t, "heroku-go-example-e2e:container")
+	name, address := startContainer(t, "--memory 64m heroku-go-example-e2e:container")
 	for _, path := range []string{"/", "/healthz", "/version", "/assets/style.css"} {
 		get(t, http.DefaultClient, "http://"+address+path)
 	}
@@ -174,24 +174,7 @@ func TestAContainerNeedsNoRootNoCapabilitiesAndNoDisk(t *testing.T) {
 
 func TestAStopLosesNoneOf100RequestsInFlight(t *testing.T) {
 	dir := checkout(t)
-	slow := `package web
-
-import (
-	"io"
-	"net/http"
-	"time"
-)
-
-func slow(w http.ResponseWriter, r *http.Request) {
-	println("arrived")
-	time.Sleep(5 * time.Second)
-	io.WriteString(w, "ok\n")
-}
-`
-	if err := os.WriteFile(filepath.Join(dir, "internal/web/slow.go"), []byte(slow), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nget("/slow", http.HandlerFunc(slow))|' internal/web/web.go`)
+	addRoutes(t, dir)
 	build(t, dir, classic, "heroku-go-example-e2e:slow", "")
 	name, address := startContainer(t, "heroku-go-example-e2e:slow")
 

@@ -13,16 +13,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
 // Browsers would not trust a certificate that is made here. So the router takes plain HTTP, and tells the dynos that TLS
 // ends here all the same.
 
-// newRouterTransport keeps connections to the dynos for 90 s and gives them 30 s for the first byte of an answer.
+// newRouterTransport gives a dyno 5 s to take a connection, keeps that for 90 s, and waits 30 s for the first byte of an
+// answer.
 func newRouterTransport() *http.Transport {
 	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		IdleConnTimeout:       90 * time.Second,
 		ResponseHeaderTimeout: 30 * time.Second,
 		MaxIdleConnsPerHost:   100,
@@ -93,13 +94,14 @@ func (h *Heroku) routeBeside(refused []*dyno, w http.ResponseWriter, r *http.Req
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			timeout, ok := err.(net.Error)
+			dial := new(net.OpError)
 			switch {
 			case r.Context().Err() != nil:
 				fail("H27")
+			case errors.As(err, &dial) && dial.Op == "dial":
+				h.routeBeside(append(refused, d), w, r)
 			case ok && timeout.Timeout():
 				fail("H12")
-			case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH):
-				h.routeBeside(append(refused, d), w, r)
 			default:
 				fail("H13")
 			}

@@ -1,0 +1,291 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"heroku-go-example/internal/herokutest"
+)
+
+// moreRoutes is a file for internal/web of a checkout, with routes that only tests want.
+const moreRoutes = `package web
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+var leaked [][]byte
+
+func moreRoutes(get func(path string, handler http.Handler)) {
+	get("/slow", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		println("arrived")
+		time.Sleep(5 * time.Second)
+		io.WriteString(w, "ok\\n")
+	}))
+	get("/leak", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for keep := range 4 { // As programs have it, more is garbage than stays.
+			block := make([]byte, 1<<20)
+			for i := range block {
+				block[i] = 1 // Untouched memory costs nothing.
+			}
+			if keep == 0 {
+				leaked = append(leaked, block)
+			}
+		}
+		fmt.Fprintln(w, len(leaked))
+	}))
+}
+`
+
+// addRoutes adds moreRoutes to a checkout.
+func addRoutes(t *testing.T, dir string) {
+	t.Helper()
+	content := strings.ReplaceAll(moreRoutes, `\\n`, `\n`)
+	if err := os.WriteFile(filepath.Join(dir, "internal/web/more.go"), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nmoreRoutes(get)|' internal/web/web.go`)
+}
+
+// newServerApp makes an app of this project, pushed and released as v3.
+func newServerApp(t *testing.T, h *herokutest.Heroku, name string) *testApp {
+	t.Helper()
+	app := newApp(t, h, name)
+	run(t, ".", app.env, "heroku labs:enable runtime-dyno-metadata")
+	dir := checkout(t)
+	addRoutes(t, dir)
+	build(t, dir, classic, app.repository, "")
+	app.push()
+	app.release()
+	return app
+}
+
+// A load is many clients that ask for /version through the router all the time, on connections that they keep.
+type load struct {
+	app      *testApp
+	ended    atomic.Bool
+	clients  sync.WaitGroup
+	requests atomic.Int64
+
+	mu      sync.Mutex
+	oldest  int            // the release that may still answer
+	answers map[string]int // by release and dyno
+	bad     []string
+}
+
+func startLoad(app *testApp, release int) *load {
+	l := &load{app: app, oldest: release, answers: make(map[string]int)}
+	for range 20 {
+		l.clients.Go(func() {
+			client := app.heroku.Client()
+			defer client.CloseIdleConnections()
+			for !l.ended.Load() {
+				l.ask(client)
+			}
+		})
+	}
+	atEnd(app.T, l.stop)
+	return l
+}
+
+func (l *load) ask(client *http.Client) {
+	l.mu.Lock()
+	oldest := l.oldest // It may be replaced while the request is on its way.
+	l.mu.Unlock()
+	var version struct{ Release, Dyno string }
+	response, err := client.Get(l.app.heroku.URL(l.app.name) + "version")
+	if err == nil {
+		var body []byte
+		body, err = io.ReadAll(response.Body)
+		response.Body.Close()
+		if err == nil && response.StatusCode != 200 {
+			err = fmt.Errorf("%s: %s", response.Status, body)
+		}
+		if err == nil {
+			err = json.Unmarshal(body, &version)
+		}
+	}
+	l.requests.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	number, _ := strconv.Atoi(strings.TrimPrefix(version.Release, "v"))
+	switch {
+	case err != nil:
+		l.bad = append(l.bad, err.Error())
+	case number < oldest:
+		l.bad = append(l.bad, fmt.Sprintf("an answer from release v%d after v%d was released", number, oldest))
+	default:
+		l.answers[version.Release+" "+version.Dyno]++
+	}
+}
+
+// from says that from now on no older release may answer.
+func (l *load) from(release int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.oldest = release
+}
+
+// more waits for n more answers.
+func (l *load) more(n int64) {
+	l.app.Helper()
+	start := l.requests.Load()
+	eventually(l.app.T, "more answers", func() bool { return l.requests.Load() >= start+n })
+}
+
+func (l *load) stop() {
+	l.ended.Store(true)
+	l.clients.Wait()
+}
+
+// check sees that no request has failed so far.
+func (l *load) check(after string) {
+	l.app.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.bad) > 0 {
+		l.app.Errorf("%s: %d of %d requests failed, the first one: %s", after, len(l.bad), l.requests.Load(), l.bad[0])
+		l.bad = nil
+	}
+	l.app.Logf("%s: %d requests so far, answered by %v", after, l.requests.Load(), l.answers)
+	clear(l.answers)
+}
+
+func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
+	h := startHeroku(t)
+	app := newServerApp(t, h, "lossless")
+	get(t, h.Client(), h.URL(app.name))
+	load := startLoad(app, 3)
+	load.more(1000)
+	load.check("one dyno")
+
+	build(t, checkout(t), classic, app.repository, "")
+	app.push()
+	app.release() // v4
+	load.from(4)
+	load.more(1000)
+	load.check("a release")
+
+	run(t, ".", app.env, "heroku ps:restart")
+	load.more(1000)
+	load.check("a restart")
+
+	up := func(n int) {
+		t.Helper()
+		eventually(t, fmt.Sprint(n, " dynos up"), func() bool {
+			return strings.Count(run(t, ".", app.env, "heroku ps"), ": up ") == n
+		})
+	}
+	run(t, ".", app.env, "heroku ps:scale web=3:standard-1x")
+	up(3)
+	load.more(1000)
+	load.check("one dyno to three")
+	run(t, ".", app.env, "heroku ps:scale web=1:standard-1x")
+	up(1)
+	load.more(1000)
+	load.check("three dynos to one")
+
+	run(t, ".", app.env, "heroku rollback") // v5
+	load.from(5)
+	load.more(1000)
+	load.check("a rollback")
+
+	// Dynos that were stopped have gone in peace.
+	load.stop()
+	if log := h.Log(app.name); strings.Contains(log, "Error R") || strings.Contains(log, "at=error") || strings.Contains(log, "level=ERROR") {
+		t.Errorf("errors in the log:\n%s", log)
+	}
+	app.waitForLog(`Process exited with status 0`)
+}
+
+func TestADynoThatIsKilledTakesOnlyItsRequestsInFlightAlong(t *testing.T) {
+	h := startHeroku(t)
+	app := newServerApp(t, h, "killed")
+	run(t, ".", app.env, "heroku ps:scale web=3:standard-1x")
+	eventually(t, "three dynos up", func() bool { return strings.Count(h.Log(app.name), "State changed from starting to up") >= 3 })
+	load := startLoad(app, 3)
+	load.more(1000)
+	load.check("three dynos")
+
+	const slow = 30
+	statuses := make(chan int, slow)
+	for range slow {
+		go func() {
+			response, err := h.Client().Get(h.URL(app.name) + "slow")
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+			statuses <- response.StatusCode
+		}()
+	}
+	eventually(t, "slow requests in flight", func() bool { return strings.Count(h.Log(app.name), "arrived") == slow })
+	run(t, ".", os.Environ(), "docker kill $(docker ps --quiet --filter name=herokutest-killed-web.2)")
+	failed := 0
+	for range slow {
+		if status := <-statuses; status != 200 {
+			failed++
+		}
+	}
+	load.more(1000)
+	load.mu.Lock()
+	lost := len(load.bad)
+	load.bad = nil
+	load.mu.Unlock()
+	t.Logf("killed one of three dynos: %d of %d slow requests and %d of %d others failed", failed, slow, lost, load.requests.Load())
+	if failed == 0 || failed == slow || lost > 20 {
+		t.Errorf("%d of %d slow requests failed, want some; %d others, want 20 at most", failed, slow, lost)
+	}
+	load.more(1000)
+	load.check("after that")
+}
+
+func TestTheMemoryLimitLetsALeakingServerLiveLonger(t *testing.T) {
+	const tag = "heroku-go-example-e2e:leaking"
+	dir := checkout(t)
+	addRoutes(t, dir)
+	build(t, dir, classic, tag, "")
+	lives := func(env string) (megabytes int) {
+		t.Helper()
+		name, address := startContainer(t, "--memory 512m --memory-swap 512m "+env+" "+tag)
+		client := http.Client{Timeout: 10 * time.Second} // A container that is killed says no goodbye.
+		for {
+			response, err := client.Get("http://" + address + "/leak")
+			if err != nil {
+				break
+			}
+			fmt.Fscan(response.Body, &megabytes)
+			response.Body.Close()
+		}
+		if status := run(t, ".", os.Environ(), "docker wait "+name); status != "137\n" {
+			t.Errorf("%s: the server exited with status %s, want 137: killed", env, status)
+		}
+		return megabytes
+	}
+	with, without := lives(""), lives("--env GOMEMLIMIT=off")
+	t.Logf("a dyno of 512 MB holds %d MB of live data with the limit and %d MB without", with, without)
+	if with < without*5/4 {
+		t.Error("want a quarter more")
+	}
+}
+
+func TestTheStartLineSaysTheDynosMemoryLimit(t *testing.T) {
+	h := startHeroku(t)
+	app := newServerApp(t, h, "limited")
+	app.waitForLog(`app\[web\.1\]: level=INFO msg="serving on \S+" memory_limit="460 MiB"`)
+}
