@@ -19,8 +19,8 @@ func TestBadInputIsAnsweredAndTheServerGoesOn(t *testing.T) {
 	_, url, _ := start(t)
 	const host = "Host: localhost\r\n"
 	requests := map[string]string{ // What is sent, and the status that comes back, with one more request after it on the same connection.
-		"a header over the limit":             "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", maxHeaderBytes+8192) + "\r\n\r\n => 431 closed",
-		"a header below the limit":            "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", maxHeaderBytes/2) + "\r\n\r\n => 200",
+		"a header over the limit":             "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 64<<10+8192) + "\r\n\r\n => 431 closed",
+		"a header below the limit":            "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 32<<10) + "\r\n\r\n => 200",
 		"a body over the limit":               "GET / HTTP/1.1\r\n" + host + "Content-Length: 9999999999\r\n\r\n => 413 closed",
 		"both lengths":                        "POST / HTTP/1.1\r\n" + host + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n => 405",
 		"two lengths":                         "POST / HTTP/1.1\r\n" + host + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello => 400 closed",
@@ -80,6 +80,7 @@ func TestBadInputIsAnsweredAndTheServerGoesOn(t *testing.T) {
 }
 
 func TestTenThousandSlowConnectionsDoNotKeepOthersWaiting(t *testing.T) {
+	t.Parallel() // It waits until the server hangs up.
 	want := 10_000
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -138,7 +139,7 @@ func TestTenThousandSlowConnectionsDoNotKeepOthersWaiting(t *testing.T) {
 	})
 	slow := ask()
 	t.Logf("99 of 100 requests take %v at most, and %v beside %d slow connections", usual, slow, want)
-	if slow > readHeaderTimeout/10 {
+	if slow > time.Second {
 		t.Errorf("beside %d slow connections requests take %v, usually %v: they wait for the slow ones", want, slow, usual)
 	}
 
@@ -147,7 +148,7 @@ func TestTenThousandSlowConnectionsDoNotKeepOthersWaiting(t *testing.T) {
 		if conn == nil {
 			continue
 		}
-		conn.SetReadDeadline(opened.Add(readHeaderTimeout + 30*time.Second))
+		conn.SetReadDeadline(opened.Add(40 * time.Second))
 		if _, err := io.Copy(io.Discard, conn); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Errorf("a slow connection is still open %v after it was made", time.Since(opened))
 			break

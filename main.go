@@ -10,6 +10,7 @@
 //	LOG_LEVEL    debug, info (default), warn or error
 //	LOG_FORMAT   text (default: key=value) or json
 //	GOMEMLIMIT   the Go runtime's own; by default 90 % of the dyno's memory
+//	GOGC         the Go runtime's own; by default 400 where there is a memory limit
 //
 // SIGTERM stops it. For 3 s it still takes requests, for Heroku's router may still send some, but says on /healthz and by
 // closing connections that it wants no more. Then it finishes the requests in flight, for up to 25 s, and exits with
@@ -44,15 +45,8 @@ import (
 	"heroku-go-example/internal/web"
 )
 
-// The limits fit what Heroku's router and dyno manager do. Those of a single request are in package web.
+// A dyno is killed 30 s after SIGTERM.
 const (
-	// The router passes on header lines of up to 8 KB.
-	maxHeaderBytes = 64 << 10
-	// The router sends a header in one go. Who takes longer wants to hold the connection.
-	readHeaderTimeout = 10 * time.Second
-	// The router keeps idle connections for 90 s. A server that closes first can lose a request that is on its way (H13).
-	idleTimeout = 120 * time.Second
-	// A dyno is killed 30 s after SIGTERM.
 	drainTime       = 3 * time.Second
 	shutdownTimeout = 25 * time.Second
 )
@@ -113,7 +107,7 @@ func run(stop <-chan os.Signal, args []string, getenv func(string) string, stdou
 		debug.SetMemoryLimit(limit / 10 * 9) // The rest is for what the Go runtime does not count.
 	}
 	if debug.SetMemoryLimit(-1) < math.MaxInt64 && getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // The limit makes it safe to collect garbage less often, which saves a tenth of the CPU time.
+		debug.SetGCPercent(400) // The limit makes it safe to collect garbage less often.
 	}
 	if dyno.MetricsURL != "" {
 		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
@@ -143,22 +137,10 @@ func newLogger(getenv func(string) string, onHeroku bool, stdout io.Writer) (*sl
 	return slog.New(web.LogHandler{Handler: handler, WithoutTime: onHeroku}), nil
 }
 
-func newServer(log *slog.Logger, handler http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// "OPTIONS *" is answered by the handler, like everything else.
-		DisableGeneralOptionsHandler: true,
-	}
-}
-
 // serve answers requests until a signal comes, then finishes those in flight.
 func serve(stop <-chan os.Signal, listener net.Listener, handler *web.Server) error {
 	log := handler.Log
-	server := newServer(log, handler.Handler())
+	server := handler.HTTPServer()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	memory := "none"

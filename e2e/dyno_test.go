@@ -32,7 +32,8 @@ var leaked [][]byte
 func moreRoutes(get func(path string, handler http.Handler)) {
 	get("/slow", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		println("arrived")
-		time.Sleep(5 * time.Second)
+		d, _ := time.ParseDuration(r.FormValue("for"))
+		time.Sleep(d)
 		io.WriteString(w, "ok\\n")
 	}))
 	get("/leak", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -224,7 +225,7 @@ func TestADynoThatIsKilledTakesOnlyItsRequestsInFlightAlong(t *testing.T) {
 	statuses := make(chan int, slow)
 	for range slow {
 		go func() {
-			response, err := h.Client().Get(h.URL(app.name) + "slow")
+			response, err := h.Client().Get(h.URL(app.name) + "slow?for=15s")
 			if err != nil {
 				statuses <- 0
 				return

@@ -181,7 +181,7 @@ func TestAStopLosesNoneOf100RequestsInFlight(t *testing.T) {
 	answers := make(chan string, 100)
 	for range 100 {
 		go func() {
-			response, err := http.Get("http://" + address + "/slow")
+			response, err := http.Get("http://" + address + "/slow?for=5s")
 			if err != nil {
 				answers <- err.Error()
 				return

@@ -3,10 +3,10 @@ package web
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,10 +15,13 @@ import (
 type answer struct {
 	http.ResponseWriter
 	requestContext
+	draining    *atomic.Bool
+	head, https bool // what the request was
 
 	mu     sync.Mutex // guards what is below, and ResponseWriter from a handler and a timeout that both write
 	begun  bool
-	failed bool
+	failed bool // the timeout has answered
+	ended  bool // the handler has returned
 	status int
 	bytes  int64
 }
@@ -77,10 +80,13 @@ func (a *answer) writeHeader(status int) {
 	if a.begun {
 		return
 	}
+	if a.draining.Load() {
+		a.Header()["Connection"] = []string{"close"}
+	}
+	a.ResponseWriter.WriteHeader(status)
 	if status >= 200 || status == http.StatusSwitchingProtocols { // Other 1xx come before the answer.
 		a.status, a.begun = status, true
 	}
-	a.ResponseWriter.WriteHeader(status)
 }
 
 func (a *answer) Write(b []byte) (int, error) {
@@ -90,9 +96,15 @@ func (a *answer) Write(b []byte) (int, error) {
 		return 0, http.ErrHandlerTimeout
 	}
 	a.writeHeader(http.StatusOK)
+	a.mayTake(writeTimeout)
 	n, err := a.ResponseWriter.Write(b)
 	a.bytes += int64(n)
 	return n, err
+}
+
+// mayTake gives the client so long to take what is written next.
+func (a *answer) mayTake(d time.Duration) {
+	http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(d))
 }
 
 // FlushError is Flush with an error, which http.ResponseController asks for.
@@ -103,6 +115,7 @@ func (a *answer) FlushError() error {
 		return http.ErrHandlerTimeout
 	}
 	a.writeHeader(http.StatusOK)
+	a.mayTake(writeTimeout)
 	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 
@@ -115,33 +128,19 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if a.begun {
 		return nil, nil, http.ErrHijacked
 	}
-	a.begun, a.status = true, http.StatusSwitchingProtocols
-	return http.NewResponseController(a.ResponseWriter).Hijack()
+	conn, buffer, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	if err == nil {
+		a.begun, a.status = true, http.StatusSwitchingProtocols
+	}
+	return conn, buffer, err
 }
 
-// timeOut answers 503, closes the connection and cancels the request's context, unless the handler's answer has begun. It
-// leaves alone the headers, which the handler may be setting: what the handler writes goes nowhere.
-func (a *answer) timeOut() {
+// finish is called when the handler has returned: from now on there is no timeout, and nobody else writes.
+func (a *answer) finish() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.begun {
-		return
-	}
-	const text = "503 this took too long\n"
-	a.begun, a.failed, a.status, a.bytes = true, true, http.StatusServiceUnavailable, int64(len(text))
-	a.get(true)
-	a.cancel(errTimeout)
-	conn, _, err := http.NewResponseController(a.ResponseWriter).Hijack()
-	if err != nil {
-		return // The client is gone.
-	}
-	defer conn.Close()
-	conn.SetWriteDeadline(time.Now().Add(time.Second))
-	fmt.Fprintf(conn, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: %d\r\n"+
-		"Content-Type: text/plain; charset=utf-8\r\nX-Request-Id: %s\r\n", len(text), a.id)
-	securityHeaders.Write(conn)
-	fmt.Fprintf(conn, "\r\n%s", text)
+	a.ended = true
 }
 
-// Unwrap lets http.ResponseController reach what the answer does not offer, like SetWriteDeadline.
+// Unwrap lets http.ResponseController reach what the answer does not offer, like SetReadDeadline.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

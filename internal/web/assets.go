@@ -128,10 +128,10 @@ func (file *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // acceptsGzip reads the header Accept-Encoding: RFC 9110 lets a client name gzip or *, and refuse with the weight 0.
 func acceptsGzip(header string) bool {
 	accepted := false
-	for coding := range strings.SplitSeq(header, ",") {
+	for coding := range strings.SplitSeq(strings.ToLower(header), ",") {
 		name, weight, _ := strings.Cut(coding, ";")
 		refused := strings.Trim(strings.TrimPrefix(strings.ReplaceAll(weight, " ", ""), "q="), "0.") == "" && weight != ""
-		switch strings.TrimSpace(strings.ToLower(name)) {
+		switch strings.TrimSpace(name) {
 		case "gzip":
 			return !refused
 		case "*":

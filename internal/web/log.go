@@ -44,11 +44,12 @@ func (h LogHandler) WithGroup(name string) slog.Handler {
 func (s *Server) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a := &answer{ResponseWriter: w, status: http.StatusOK, requestContext: requestContext{Context: r.Context(), id: requestID(r)}}
+		a := &answer{ResponseWriter: w, status: http.StatusOK, draining: &s.draining, head: r.Method == http.MethodHead}
+		a.Context, a.id = r.Context(), requestID(r)
 		w.Header()["X-Request-Id"] = []string{a.id}
 		defer func() {
 			a.end()
-			if r.Method == http.MethodHead {
+			if a.head {
 				a.bytes = 0 // net/http drops the body.
 			}
 			// The path alone: a query may hold secrets.
@@ -57,6 +58,7 @@ func (s *Server) logRequests(next http.Handler) http.Handler {
 				slog.Duration("duration", time.Since(start).Round(time.Microsecond)))
 		}()
 		next.ServeHTTP(a, r.WithContext(&a.requestContext))
+		a.WriteHeader(http.StatusOK) // Unless the handler has.
 	})
 }
 

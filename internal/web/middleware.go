@@ -1,21 +1,12 @@
 package web
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
-)
-
-const (
-	// Heroku's router waits 30 s for the first byte of an answer, then gives up (H12) and leaves the server to work in vain.
-	requestTimeout = 28 * time.Second
-	// No route takes a body. One that takes more raises this.
-	maxBodyBytes = 1 << 20
 )
 
 func notFound(w http.ResponseWriter, r *http.Request) {
@@ -53,10 +44,8 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-var (
-	strictTransportSecurity = []string{"max-age=31536000"} // A year. Not for subdomains, which may be somebody else's.
-	closeConnection         = []string{"close"}
-)
+// A year. Not for subdomains, which may be somebody else's.
+var strictTransportSecurity = []string{"max-age=31536000"}
 
 // setHeaders sets what every answer has.
 func (s *Server) setHeaders(next http.Handler) http.Handler {
@@ -67,9 +56,7 @@ func (s *Server) setHeaders(next http.Handler) http.Handler {
 		}
 		if s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "https" {
 			header["Strict-Transport-Security"] = strictTransportSecurity
-		}
-		if s.draining.Load() {
-			header["Connection"] = closeConnection
+			w.(*answer).https = true
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -101,29 +88,11 @@ func (s *Server) recoverPanics(next http.Handler) http.Handler {
 			if w.(*answer).begun {
 				panic(http.ErrAbortHandler) // The client must not take half an answer for a whole one.
 			}
-			w.Header().Del("Content-Encoding")
+			for _, name := range []string{"Cache-Control", "Content-Encoding", "Etag", "Last-Modified", "Set-Cookie"} {
+				w.Header().Del(name) // They were for another answer.
+			}
 			http.Error(w, "500 the server's log says why: request "+RequestID(r.Context()), http.StatusInternalServerError)
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
-
-// limitRequests holds requests to maxBodyBytes, and to requestTimeout until their answer begins. A stream that has begun
-// may go on: the router ends what makes no progress for 55 s.
-func limitRequests(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength > maxBodyBytes {
-			w.Header()["Connection"] = closeConnection // It is not worth reading.
-			http.Error(w, fmt.Sprintf("413 the body has more than %d bytes", maxBodyBytes), http.StatusRequestEntityTooLarge)
-			return
-		}
-		if r.ContentLength != 0 {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-		}
-		timer := time.AfterFunc(requestTimeout, w.(*answer).timeOut)
-		defer timer.Stop()
-		next.ServeHTTP(w, r)
-	})
-}
-
-var errTimeout = errors.New("the request takes longer than Heroku's router waits")

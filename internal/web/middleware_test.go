@@ -101,8 +101,12 @@ func TestPlainHTTPIsSentToHTTPSBehindTheRouterOnly(t *testing.T) {
 func TestAPanicIs500WithTheRequestIdAndTheLogSaysWhere(t *testing.T) {
 	recorder, log := serve(new(Server), httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "public, max-age=31536000")
 		panic("a bug")
 	})
+	if got := recorder.Header().Get("Cache-Control"); got != "" {
+		t.Errorf("the 500 may be kept: %s", got)
+	}
 	id := recorder.Header().Get("X-Request-Id")
 	if recorder.Code != 500 || !strings.Contains(recorder.Body.String(), id) || strings.Contains(recorder.Body.String(), "a bug") ||
 		recorder.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
@@ -161,17 +165,15 @@ func TestARequestThatTakesTooLongIs503BeforeTheRouterGivesUp(t *testing.T) {
 				w.Header().Set("Content-Length", "9999")
 				_, writeErr = io.WriteString(w, "nobody waits for this any more")
 			}
-			listener := make(pipes)
-			server := &http.Server{Handler: s.around(http.HandlerFunc(handler))}
-			go server.Serve(listener)
-			client, conn := net.Pipe()
-			listener <- conn
+			var answer []byte
+			var err error
 			start := time.Now()
-			fmt.Fprintf(client, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", 2*len(body), body)
-			answer, err := io.ReadAll(client) // To the end of the connection.
-			took := time.Since(start)
-			synctest.Wait()
-			server.Close()
+			var took time.Duration
+			inMemory(s, handler, func(conn net.Conn) {
+				fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", 2*len(body), body)
+				answer, err = io.ReadAll(conn) // To the end of the connection, which comes a little later.
+				took = time.Since(start) - 500*time.Millisecond
+			})
 			if err != nil || took != requestTimeout || took >= 30*time.Second {
 				t.Errorf("got %v after %v, want an answer after %v", err, took, requestTimeout)
 			}
@@ -180,28 +182,105 @@ func TestARequestThatTakesTooLongIs503BeforeTheRouterGivesUp(t *testing.T) {
 				!strings.HasSuffix(string(answer), "\r\n\r\n503 this took too long\n") {
 				t.Errorf("got %v and %q, want a 503 that closes the connection", err, answer)
 			}
-			if cause != errTimeout || writeErr != http.ErrHandlerTimeout || !strings.Contains(log.String(), "status=503") {
+			if cause != errTimeout || writeErr != http.ErrHandlerTimeout || !strings.Contains(log.String(), "status=503") || !strings.Contains(log.String(), "a handler takes too long") {
 				t.Errorf("the handler sees %v and %v, the log says %s", cause, writeErr, &log)
 			}
 		})
 	}
 }
 
+// inMemory runs the server on a connection in memory, whose other end the client has. Call it in a synctest bubble.
+func inMemory(s *Server, handler http.HandlerFunc, client func(conn net.Conn)) {
+	listener := make(pipes)
+	server := s.HTTPServer()
+	server.Handler = s.around(handler)
+	go server.Serve(listener)
+	ours, theirs := net.Pipe()
+	listener <- theirs
+	client(ours)
+	ours.Close()
+	synctest.Wait()
+	server.Close()
+}
+
 func TestAStreamMayGoOnForLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		recorder, _ := serve(new(Server), httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
+		stream := func(w http.ResponseWriter, r *http.Request) {
 			for range 10 {
 				if _, err := io.WriteString(w, "."); err != nil || r.Context().Err() != nil {
 					t.Errorf("got %v, %v in the middle of a stream", err, r.Context().Err())
 				}
 				w.(http.Flusher).Flush()
-				time.Sleep(10 * time.Second)
+				time.Sleep(writeTimeout - time.Second)
+			}
+		}
+		inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, stream, func(conn net.Conn) {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(response.Body); err != nil || string(body) != ".........." {
+				t.Errorf("got %q, %v, want the whole stream", body, err)
 			}
 		})
-		if recorder.Code != 200 || recorder.Body.String() != ".........." || !recorder.Flushed {
-			t.Errorf("got %d, %q, want the whole stream", recorder.Code, recorder.Body)
-		}
 	})
+}
+
+func TestAClientThatSendsOrTakesNothingIsHungUpOn(t *testing.T) {
+	for what, test := range map[string]struct {
+		request string
+		most    time.Duration
+		want    string
+	}{
+		"half a header": {"GET / HT", readHeaderTimeout, ""},
+		"half a body":   {"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n", readTimeout, "HTTP/1.1 200 OK"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, func(w http.ResponseWriter, r *http.Request) {}, func(conn net.Conn) {
+				io.WriteString(conn, test.request)
+				answer, _ := io.ReadAll(conn)
+				if took := time.Since(start); took > test.most+time.Second || !strings.HasPrefix(string(answer), test.want) {
+					t.Errorf("%s: got %q after %v, want %q after %v at most", what, answer, took, test.want, test.most)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		start, failed := time.Now(), make(chan error, 1)
+		inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, func(w http.ResponseWriter, r *http.Request) {
+			for {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					failed <- err
+					return
+				}
+			}
+		}, func(conn net.Conn) {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			if err := <-failed; time.Since(start) > writeTimeout+time.Second {
+				t.Errorf("a client that takes nothing is given up with %v after %v, want %v at most", err, time.Since(start), writeTimeout)
+			}
+		})
+	})
+}
+
+func TestATimeoutAndAnAnswerInTheSameMomentAreOneAnswer(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			handler := func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(requestTimeout)
+				w.Header().Set("X", "y")
+			}
+			inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, handler, func(conn net.Conn) {
+				io.WriteString(conn, "HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+				answer, _ := io.ReadAll(conn)
+				if got := string(answer); strings.Count(got, "HTTP/1.1 ") != 1 || !strings.HasSuffix(got, "\r\n\r\n") {
+					t.Errorf("got %q, want one answer without a body", got)
+				}
+			})
+		})
+	}
 }
 
 func TestABodyHasALimit(t *testing.T) {
@@ -244,6 +323,27 @@ func TestAWhileAfterDrainRequestsAreStillAnsweredAndConnectionsEnd(t *testing.T)
 				t.Errorf("draining %t, %s: got %d, %v, want %d", draining, path, response.StatusCode, response.Header, want)
 			}
 		}
+	}
+}
+
+func TestARequestInFlightThatIsAnsweredAfterDrainEndsItsConnection(t *testing.T) {
+	s := new(Server)
+	for _, write := range []bool{false, true} {
+		recorder, _ := serve(s, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
+			s.Drain()
+			if write {
+				io.WriteString(w, "hello")
+			}
+		})
+		if recorder.Header().Get("Connection") != "close" {
+			t.Errorf("writes %t: got %v, want the connection closed", write, recorder.Header())
+		}
+	}
+}
+
+func TestTheServerOutlastsTheRoutersIdleConnections(t *testing.T) {
+	if server := (&Server{Log: slog.New(slog.DiscardHandler)}).HTTPServer(); server.IdleTimeout <= 90*time.Second {
+		t.Errorf("idle connections end after %v, want over the router's 90 s", server.IdleTimeout)
 	}
 }
 

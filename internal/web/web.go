@@ -52,7 +52,7 @@ func (s *Server) Handler() http.Handler {
 // around puts the middleware around a handler. mux's own runs for matched routes only; this one holds for 404 and 405 too.
 // The last one sees a request first.
 func (s *Server) around(handler http.Handler) http.Handler {
-	handler = limitRequests(handler)
+	handler = s.limitRequests(handler)
 	handler = s.recoverPanics(handler)
 	handler = s.requireHTTPS(handler)
 	handler = s.setHeaders(handler)
