@@ -265,17 +265,22 @@ func TestAClientThatSendsOrTakesNothingIsHungUpOn(t *testing.T) {
 	})
 }
 
-func TestATimeoutAndAnAnswerInTheSameMomentAreOneAnswer(t *testing.T) {
-	for range 200 {
+func TestATimeoutAndAnAnswerInTheSameMomentAreOneAnswerAtMost(t *testing.T) {
+	for i := range 500 {
+		abort := i%2 == 1
 		synctest.Test(t, func(t *testing.T) {
 			handler := func(w http.ResponseWriter, r *http.Request) {
 				time.Sleep(requestTimeout)
 				w.Header().Set("X", "y")
+				if abort {
+					panic(http.ErrAbortHandler)
+				}
 			}
 			inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, handler, func(conn net.Conn) {
 				io.WriteString(conn, "HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 				answer, _ := io.ReadAll(conn)
-				if got := string(answer); strings.Count(got, "HTTP/1.1 ") != 1 || !strings.HasSuffix(got, "\r\n\r\n") {
+				got := string(answer)
+				if whole := strings.Count(got, "HTTP/1.1 ") == 1 && strings.HasSuffix(got, "\r\n\r\n"); !whole && (got != "" || !abort) {
 					t.Errorf("got %q, want one answer without a body", got)
 				}
 			})
