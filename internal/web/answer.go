@@ -96,15 +96,17 @@ func (a *answer) Write(b []byte) (int, error) {
 		return 0, http.ErrHandlerTimeout
 	}
 	a.writeHeader(http.StatusOK)
-	a.mayTake(writeTimeout)
+	a.giveTime()
 	n, err := a.ResponseWriter.Write(b)
 	a.bytes += int64(n)
 	return n, err
 }
 
-// mayTake gives the client so long to take what is written next.
-func (a *answer) mayTake(d time.Duration) {
-	http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(d))
+// giveTime gives the client writeTimeout to take what is written next.
+func (a *answer) giveTime() {
+	if w, ok := a.ResponseWriter.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		w.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
 }
 
 // FlushError is Flush with an error, which http.ResponseController asks for.
@@ -115,7 +117,7 @@ func (a *answer) FlushError() error {
 		return http.ErrHandlerTimeout
 	}
 	a.writeHeader(http.StatusOK)
-	a.mayTake(writeTimeout)
+	a.giveTime()
 	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 

@@ -45,8 +45,9 @@ func (s *Server) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		a := &answer{ResponseWriter: w, status: http.StatusOK, draining: &s.draining, head: r.Method == http.MethodHead}
-		a.Context, a.id = r.Context(), requestID(r)
-		w.Header()["X-Request-Id"] = []string{a.id}
+		ids := requestID(r)
+		a.Context, a.id = r.Context(), ids[0]
+		w.Header()["X-Request-Id"] = ids
 		defer func() {
 			a.end()
 			if a.head {
@@ -62,16 +63,17 @@ func (s *Server) logRequests(next http.Handler) http.Handler {
 	})
 }
 
-// requestID returns the router's id for the request, or a new one where none has its form: 20 to 200 letters, digits and
-// the characters +/=-.
-func requestID(r *http.Request) string {
-	id := r.Header.Get("X-Request-Id")
-	ours := len(id) < 20 || len(id) > 200
-	for _, c := range []byte(id) {
-		ours = ours || !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("+/=-", c) >= 0)
+// requestID returns the router's id for the request, as a header's value, or a new one where none has its form: 20 to 200
+// letters, digits and the characters +/=-.
+func requestID(r *http.Request) []string {
+	ids := r.Header["X-Request-Id"]
+	if len(ids) != 1 || len(ids[0]) < 20 || len(ids[0]) > 200 {
+		return []string{rand.Text()}
 	}
-	if ours {
-		return rand.Text()
+	for _, c := range []byte(ids[0]) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("+/=-", c) >= 0) {
+			return []string{rand.Text()}
+		}
 	}
-	return id
+	return ids
 }
