@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,11 +24,13 @@ func goEnv() []string {
 // otherCheckout is a checkout in a folder with a longer name, without a git repository, with other times and modes.
 func otherCheckout(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "a-folder-with-a-longer-name")
+	// BuildKit takes a file of the same folder name, size and time for the one that it has seen before.
+	id := rand.Uint32()
+	dir := filepath.Join(t.TempDir(), fmt.Sprintf("a-folder-with-a-longer-name-%d", id))
 	if err := os.Rename(checkout(t), dir); err != nil {
 		t.Fatal(err)
 	}
-	run(t, dir, os.Environ(), "rm -r .git && find . -exec touch --no-dereference --date 2001-02-03 {} + && chmod -R go+w .")
+	run(t, dir, os.Environ(), fmt.Sprintf("rm -r .git && find . -exec touch --no-dereference --date @%d {} + && chmod -R go+w .", id))
 	return dir
 }
 

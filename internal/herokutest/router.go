@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	randv2 "math/rand/v2"
 	"net"
 	"net/http"
@@ -79,6 +80,10 @@ func (h *Heroku) routeBeside(refused []*dyno, w http.ResponseWriter, r *http.Req
 		Transport: h.router,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", d.address, p.In.Host
+			if p.In.ContentLength == 0 {
+				// Go's client sends a request without a body again when the connection breaks. The router does not.
+				p.Out.Body = io.NopCloser(strings.NewReader(""))
+			}
 			header := p.Out.Header
 			header.Set("X-Forwarded-For", strings.Join(append(p.In.Header["X-Forwarded-For"], client), ", ")) // the client on the right
 			header.Set("X-Forwarded-Proto", "https")
