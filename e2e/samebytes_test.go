@@ -13,6 +13,7 @@ import (
 	"time"
 )
 
+// goBuild is the command in the README.
 const goBuild = `go build -trimpath -buildvcs=false -tags=nethttpomithttp2 -ldflags "-s -w -buildid=" -o server .`
 
 // goEnv is the environment for goBuild, with the toolchain that the Dockerfile names.

@@ -80,7 +80,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"sha256sum result/bin/server":                                       w.checksum,
 		"curl https://my-own-app-0123456789ab.herokuapp.com/version":        func(string) { w.answers() },
 		"export CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=go1.27.2": w.export,
-		`go build -trimpath -buildvcs=false -tags=nethttpomithttp2 -ldflags "-s -w -buildid=" -o server .`: w.succeeds(""),
+		goBuild:                             w.succeeds(""),
 		"sha256sum server":                  w.checksum,
 		"nix build .#image.id":              w.changeThePageAndDeploy,
 		"cat result":                        w.succeeds("sha256:"),

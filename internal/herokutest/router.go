@@ -124,8 +124,8 @@ var routerErrors = map[string]string{
 	"H27": "Client Request Interrupted",
 }
 
-// choose returns a random web dyno that is up and has not refused the request, or the code of the error to answer with. While there is none but one
-// starts, it waits: a start ends by itself, by R10 if by nothing else. The caller holds h.mu.
+// choose returns a random web dyno that is up and has not refused the request, or the code of the error to answer with.
+// While there is none but one starts, it waits: a start ends by itself, by R10 if by nothing else. The caller holds h.mu.
 func (h *Heroku) choose(ctx context.Context, a *app, refused []*dyno) (*dyno, string) {
 	stop := context.AfterFunc(ctx, h.wake)
 	defer stop()
