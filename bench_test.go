@@ -67,7 +67,7 @@ func BenchmarkAgainstBareNetHTTP(b *testing.B) {
 		return out
 	}
 	page := httptest.NewRecorder()
-	quiet := &web.Server{Log: slog.New(slog.DiscardHandler)}
+	quiet := &web.Server{Log: slog.New(web.LogHandler{Handler: slog.NewTextHandler(io.Discard, nil)})}
 	quiet.Handler().ServeHTTP(page, httptest.NewRequest("GET", "/", nil))
 	pageFile := write("page", page.Body.String())
 	bare := build("bare", write("bare.go", bareServer))

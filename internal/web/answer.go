@@ -56,7 +56,7 @@ func (c *requestContext) Err() error            { return c.get(false).Err() }
 
 func (c *requestContext) Value(key any) any {
 	if key == (requestIDKey{}) {
-		return c.id
+		return c // Not the id, which would be an allocation.
 	}
 	return c.get(false).Value(key)
 }
