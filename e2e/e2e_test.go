@@ -96,15 +96,21 @@ func findTools() error {
 	if err != nil {
 		return err
 	}
-	goVersion := regexp.MustCompile(`(?m)^ARG GO_IMAGE=golang:([0-9.]+)-`).FindSubmatch(dockerfile)
-	if goVersion == nil {
+	version := regexp.MustCompile(`(?m)^ARG GO_IMAGE=golang:([0-9.]+)-`).FindSubmatch(dockerfile)
+	if version == nil {
 		return errors.New("Dockerfile has no ARG GO_IMAGE=golang:VERSION-")
 	}
-	goImage = "heroku-go-example/golang:" + string(goVersion[1])
+	goImage = "heroku-go-example/golang:" + string(version[1])
 	if out, err := exec.Command("docker", "image", "inspect", goImage).CombinedOutput(); err != nil {
 		return fmt.Errorf("docker has no image %s: %s", goImage, lastLine(string(out)))
 	}
 	return herokutest.CheckNames()
+}
+
+// goVersion is the version of Go that the Dockerfile names, like "1.27.2".
+func goVersion() string {
+	_, version, _ := strings.Cut(goImage, ":")
+	return version
 }
 
 func lastLine(text string) string {

@@ -21,12 +21,11 @@ func TestTheFlakeIsWholeAndItsChecksPass(t *testing.T) {
 
 func TestTheDevelopmentShellHasThePinnedToolsAndOneLineOfGreetingAtMost(t *testing.T) {
 	dir := checkout(t)
-	_, version, _ := strings.Cut(goImage, ":")
 	env := append(os.Environ(), "GOFLAGS=", "GOPROXY=", "GOTOOLCHAIN=") // A user's own environment, not that of CI.
 	out := nix(t, dir, env, "nix develop --command sh -c 'go version && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 5 || lines[0] != "go version go"+version+" linux/amd64" || !strings.Contains(lines[1], "gopls is /nix/store/") {
-		t.Errorf("got %q, want Go %s, nothing from staticcheck, and four programs", lines, version)
+	if len(lines) != 5 || lines[0] != "go version go"+goVersion()+" linux/amd64" || !strings.Contains(lines[1], "gopls is /nix/store/") {
+		t.Errorf("got %q, want Go %s, nothing from staticcheck, and four programs", lines, goVersion())
 	}
 }
 

@@ -18,8 +18,7 @@ const goBuild = `go build -trimpath -buildvcs=false -tags=nethttpomithttp2 -ldfl
 
 // goEnv is the environment for goBuild, with the toolchain that the Dockerfile names.
 func goEnv() []string {
-	_, version, _ := strings.Cut(goImage, ":")
-	return append(os.Environ(), "GOTOOLCHAIN=go"+version, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=", "GOPROXY=off")
+	return append(os.Environ(), "GOTOOLCHAIN=go"+goVersion(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=", "GOPROXY=off")
 }
 
 // otherCheckout is a checkout in a folder with a longer name, without a git repository, with other times and modes.
@@ -141,8 +140,7 @@ func TestNixAndDockerCompileTheSameDependenciesWithTheSameFlags(t *testing.T) {
 			t.Errorf("got %q in nix/dependencies.nix, want %q as in Dockerfile", nix, docker)
 		}
 	}
-	_, version, _ := strings.Cut(goImage, ":")
-	if want := fmt.Sprintf("version = %q;", version); !strings.Contains(read(t, "../nix/toolchain.nix"), want) {
+	if want := fmt.Sprintf("version = %q;", goVersion()); !strings.Contains(read(t, "../nix/toolchain.nix"), want) {
 		t.Errorf("nix/toolchain.nix has no line %s, which is the Dockerfile's version of Go", want)
 	}
 }

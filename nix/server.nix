@@ -26,6 +26,7 @@ let
         ])
         (unions [
           (maybeMissing ../e2e)
+          (maybeMissing ../internal/bump)
           (maybeMissing ../internal/herokutest)
           (fileFilter (file: lib.hasSuffix "_test.go" file.name) ../.)
         ]);
