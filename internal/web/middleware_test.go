@@ -451,8 +451,8 @@ func TestAssetsAreCompressedForClientsThatAcceptIt(t *testing.T) {
 func TestThePageAsksForAssetsByNamesThatNeverChangeTheirContent(t *testing.T) {
 	_, page, _ := ask(t, "GET", "/", nil)
 	names := regexp.MustCompile(`"(/assets/[^"]*)"`).FindAllStringSubmatch(page, -1)
-	if len(names) != 3 {
-		t.Fatalf("got %q, want three assets", names)
+	if len(names) == 0 {
+		t.Fatal("the page asks for no asset")
 	}
 	for _, name := range names {
 		response, _, _ := ask(t, "GET", name[1], nil)

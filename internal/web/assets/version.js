@@ -6,7 +6,7 @@ const labels = {
   commit: 'Commit',
   dyno: 'Dyno',
   go: 'Go',
-  sha256: 'SHA-256 of the executable',
+  sha256: 'SHA-256',
 }
 
 const response = await fetch('/version')

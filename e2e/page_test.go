@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+)
+
+// visit returns what page.mjs finds wrong with a page.
+func visit(t *testing.T, url, sha256 string) string {
+	t.Helper()
+	folder := os.Getenv("SCREENSHOTS") // For whoever wants to see them.
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	return run(t, ".", os.Environ(), fmt.Sprintf("node page.mjs %s %s %s", url, sha256, folder))
+}
+
+func TestThePageOfAReleasedDynoHasNothingThatAVisitorWouldComplainOf(t *testing.T) {
+	h := startHeroku(t)
+	app := newServerApp(t, h, "page")
+	get(t, h.Client(), h.URL(app.name))
+	sum := sha256.Sum256(server(t, app.repository))
+	if findings := visit(t, h.URL(app.name), fmt.Sprintf("%x", sum)); findings != "" {
+		t.Error(findings)
+	}
+}
+
+func TestAVisitorComplainsOfABadPage(t *testing.T) {
+	t.Setenv("SCREENSHOTS", t.TempDir())
+	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; img-src *")
+		fmt.Fprint(w, `<title>Bad</title><p style="color: red">red</p><img src="http://elsewhere.localhost:1/"><script src="/a.js"></script><p id="version" style="width: 2000px">`)
+	}))
+	defer bad.Close()
+	findings := visit(t, bad.URL, "0123")
+	for _, want := range []string{
+		"dark-wide: asks for http://elsewhere.localhost:1/",
+		"dark-wide: the console says Applying inline style violates",
+		"dark-wide: does not show what is running",
+		"dark-wide: accessibility: image-alt: ",
+		"without-script: has no link to /version",
+	} {
+		if !strings.Contains(findings, want) {
+			t.Errorf("want %q in the findings: %s", want, findings)
+		}
+	}
+}
