@@ -32,6 +32,7 @@
           dependencies = pkgs.callPackage ./nix/dependencies.nix { inherit (packages) toolchain; };
           server = pkgs.callPackage ./nix/server.nix { inherit (packages) toolchain dependencies; };
           image = pkgs.callPackage ./nix/image.nix { inherit (packages) server; };
+          sbom = pkgs.callPackage ./nix/sbom.nix { inherit (packages) toolchain dependencies server; };
           push = pkgs.callPackage ./nix/deploy.nix {
             name = "push";
             inherit (packages) image;

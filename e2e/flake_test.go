@@ -48,3 +48,14 @@ func TestANewProjectFromTheTemplateBuilds(t *testing.T) {
 		t.Errorf("the new project's image is %s, the template's %s", got, want)
 	}
 }
+
+func TestTheBillOfMaterialsListsWhatTheServerSaysOfItself(t *testing.T) {
+	dir := checkout(t)
+	nix(t, dir, os.Environ(), "nix build .#sbom")
+	listed := run(t, dir, os.Environ(), `jq --raw-output '.bomFormat, (.components[] | .name + " " + .version)' result`)
+	nix(t, dir, os.Environ(), "nix build .#server")
+	says := run(t, dir, os.Environ(), `result/bin/server version | jq --raw-output '.modules[1:][] | .path + " " + .version'`)
+	if want := "CycloneDX\n" + says + "std go" + goVersion() + "\n"; listed != want {
+		t.Errorf("got %s, want %s", listed, want)
+	}
+}

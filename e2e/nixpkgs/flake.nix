@@ -1,6 +1,6 @@
 # A test double of nixpkgs, for machines that cannot reach it: just the functions that ../../flake.nix uses, with the meaning
 # that the nixpkgs manual gives them, made from the host's tools. The sandbox has to let in /bin, /lib, /lib64 and /usr of
-# the host, and the toolchain of Go as /go.
+# the host, the toolchain of Go as /go, and /cyclonedx-gomod.
 #
 # It shows that the flake evaluates, that its scripts work and what they build. It cannot show that nixpkgs has these functions
 # and packages, that they work on other systems than this one, that the hashes of what is fetched are right, or that nixfmt
@@ -216,6 +216,10 @@
         findutils = host "findutils" "find";
         jq = host "jq" "jq";
         skopeo = host "skopeo" "skopeo";
+        cyclonedx-gomod = pkgs.runCommand "cyclonedx-gomod" { } ''
+          mkdir -p $out/bin
+          ln -s /cyclonedx-gomod $out/bin/
+        '';
         # The sandbox does not see it: it comes from PATH.
         heroku = host "heroku" "";
         # Debian has none. This one takes away the blanks at the end of a line.
