@@ -12,10 +12,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -206,5 +208,53 @@ func TestAStopLosesNoneOf100RequestsInFlight(t *testing.T) {
 	}
 	if status := run(t, ".", os.Environ(), "docker wait "+name); status != "0\n" {
 		t.Errorf("the server exited with status %s, want 0", status)
+	}
+}
+
+// TestTheImageBesideTheUsualOnes logs the README's table: go test -v -run Beside ./e2e
+func TestTheImageBesideTheUsualOnes(t *testing.T) {
+	dir := checkout(t)
+	const ours, debian, compiler = "heroku-go-example-e2e:ours", "heroku-go-example-e2e:debian", "heroku-go-example-e2e:compiler"
+	build(t, dir, classic, ours, "")
+	for tag, dockerfile := range map[string]string{
+		debian:   "FROM " + ours + " AS ours\nFROM heroku-go-example/debian:12\nCOPY --from=ours /server /server\n",
+		compiler: "FROM " + goImage + "\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -mod=vendor -buildvcs=false -o /server . \n",
+	} {
+		dockerfile += "ENTRYPOINT [\"/server\"]\nCMD [\"web\"]\n"
+		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		build(t, dir, classic, tag, "")
+	}
+	size := make(map[string]int)
+	for _, tag := range []string{ours, debian, compiler} {
+		files := 0
+		for _, layer := range layers(t, tag) {
+			var compressed bytes.Buffer
+			writer := gzip.NewWriter(&compressed)
+			writer.Write(layer)
+			writer.Close()
+			size[tag] += compressed.Len()
+			for header := range untar(t, layer) {
+				if header.Typeflag != tar.TypeDir {
+					files++
+				}
+			}
+		}
+		var starts []time.Duration
+		var memory string
+		for range 5 {
+			start := time.Now()
+			name, address := startContainer(t, tag)
+			get(t, http.DefaultClient, "http://"+address+"/")
+			starts = append(starts, time.Since(start))
+			memory = run(t, ".", os.Environ(), "ps -o rss= -p $(docker inspect --format '{{.State.Pid}}' "+name+")")
+		}
+		slices.Sort(starts)
+		t.Logf("%-30s %6.1f MB compressed, %5d files, first answer %3d ms after docker run, %s kB in memory",
+			tag, float64(size[tag])/1e6, files, starts[2].Milliseconds(), strings.TrimSpace(memory))
+	}
+	if size[ours]*10 > size[debian] || size[ours]*20 > size[compiler] {
+		t.Errorf("got the sizes %v, want a tenth of Debian's and a twentieth of the compiler's", size)
 	}
 }

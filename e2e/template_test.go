@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestTheWorkflowsAreValidAndTheirActionsArePinned(t *testing.T) {
+	run(t, checkout(t), os.Environ(), "actionlint")
+	for _, name := range []string{"ci.yml", "deploy.yml"} {
+		text := read(t, "../.github/workflows/"+name)
+		if !strings.Contains(text, "\npermissions: {}\n") {
+			t.Errorf("%s: want no permissions by default", name)
+		}
+		for _, line := range regexp.MustCompile(`uses: .*`).FindAllString(text, -1) {
+			if !regexp.MustCompile(`^uses: [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`).MatchString(line) {
+				t.Errorf("%s: %q: want a commit and its version", name, line)
+			}
+		}
+	}
+	if !json.Valid([]byte(read(t, "../.github/renovate.json"))) {
+		t.Error("renovate.json is no JSON")
+	}
+}
+
+// The README's and the workflow's build command are one.
+func TestTheWorkflowBuildsAsTheReadmeSays(t *testing.T) {
+	if !strings.Contains(read(t, "../.github/workflows/ci.yml"), "run: "+goBuild+"\n") {
+		t.Errorf("ci.yml does not run %s", goBuild)
+	}
+}
+
+func TestAppJSONFollowsHerokusSchema(t *testing.T) {
+	const script = `
+		const Ajv = require("ajv"), fs = require("fs")
+		const schema = JSON.parse(fs.readFileSync("app-json.schema.json"))
+		schema.definitions.stack.enum.push("container") // The schema does not know it; the documentation does.
+		const ajv = new Ajv()
+		require("ajv-formats").default(ajv)
+		const validate = ajv.compile(schema)
+		if (!validate(JSON.parse(fs.readFileSync(process.argv[1])))) throw validate.errors`
+	const node = "node -e '" + script + "' "
+	run(t, ".tools", os.Environ(), node+"../../app.json")
+	wrong := filepath.Join(t.TempDir(), "app.json")
+	if err := os.WriteFile(wrong, []byte(strings.Replace(read(t, "../app.json"), `"basic"`, `"tiny"`, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := try(t, ".tools", os.Environ(), node+wrong); err == nil {
+		t.Errorf("a size that there is not is taken: %s", out)
+	}
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, file := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
+		text := read(t, "../"+file)
+		anchors := make(map[string]bool)
+		for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+			anchor := regexp.MustCompile("[^a-z0-9 _-]").ReplaceAllString(strings.ToLower(heading[1]), "")
+			anchors["#"+strings.ReplaceAll(anchor, " ", "-")] = true
+		}
+		links := regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"`).FindAllStringSubmatch(text, -1)
+		for _, match := range links {
+			link := match[1] + match[2]
+			switch u, err := url.Parse(link); {
+			case err != nil:
+				t.Errorf("%s: %v", file, err)
+			case u.Scheme == "https":
+			case strings.HasPrefix(link, "#"):
+				if !anchors[link] {
+					t.Errorf("%s: there is no heading for %s", file, link)
+				}
+			default:
+				if _, err := os.Stat(filepath.Join("..", link)); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
+			}
+		}
+	}
+}
