@@ -88,7 +88,3 @@ func TestARollingUpdateOfThreeReplicasLosesNoRequest(t *testing.T) {
 		t.Errorf("got answers by release %v, want 1000 and more from both", result.Answers)
 	}
 }
-
-func TestTheKubernetesManifestIsValid(t *testing.T) {
-	run(t, ".", os.Environ(), "kubectl-validate ../elsewhere/kubernetes.yaml")
-}

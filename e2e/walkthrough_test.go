@@ -21,8 +21,11 @@ func readmeCommands(t *testing.T) []string {
 	var commands []string
 	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(read(t, "../README.md"), -1) {
 		shell, ok := strings.CutPrefix(block[1], "sh\n")
+		if !ok && !strings.HasPrefix(block[1], "md\n") {
+			t.Fatalf("a block of the README is neither shell nor markdown: %s", block[0])
+		}
 		if !ok {
-			t.Fatalf("a block of the README is no shell block: %s", block[0])
+			continue
 		}
 		for line := range strings.Lines(shell) {
 			command, _, _ := strings.Cut(line, " # ")
@@ -92,7 +95,13 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku releases":                   w.showsTheImage,
 		"heroku rollback":                   w.rollback,
 		"heroku config:set LOG_FORMAT=json": w.setLogFormat,
-		"heroku ps:restart":                 func(c string) { w.succeeds("Restarting")(c); w.answers() },
+		"nix build .#sbom":                  w.nix,
+		"go run ./internal/bump -n":         w.isDocumentedIn("internal/bump/main.go"),
+		"go run ./internal/bump":            w.isDocumentedIn("internal/bump/main.go"),
+		"nix build .#image":                 w.nix,
+		"skopeo --insecure-policy copy docker-archive:result docker://registry.example.com/server:v1": w.pushElsewhere,
+		"kubectl apply -f elsewhere/kubernetes.yaml":                                                  w.validate,
+		"heroku ps:restart": func(c string) { w.succeeds("Restarting")(c); w.answers() },
 	}
 	done := make(map[string]bool)
 	for _, command := range readmeCommands(t) {
@@ -126,6 +135,25 @@ func (w *walk) isRunByCI(line string) func(string) {
 			w.Errorf("%s: .ci/run has no line %q", command, line)
 		}
 	}
+}
+
+// isDocumentedIn leaves the command, which needs the internet, to the tests of the program that it runs.
+func (w *walk) isDocumentedIn(file string) func(string) {
+	return func(command string) {
+		if !strings.Contains(read(w.T, filepath.Join(w.dir, file)), "//\t"+command) {
+			w.Errorf("%s does not say %q", file, command)
+		}
+	}
+}
+
+// pushElsewhere pushes to a folder in the place of a registry.
+func (w *walk) pushElsewhere(command string) {
+	run(w.T, w.dir, w.env, strings.Replace(command, "docker://registry.example.com/server:v1", "dir:"+w.TempDir(), 1))
+}
+
+// validate takes the place of kubectl, which wants a cluster.
+func (w *walk) validate(command string) {
+	run(w.T, w.dir, w.env, strings.Replace(command, "kubectl apply -f", "kubectl-validate", 1))
 }
 
 func (w *walk) goRun(command string) {
