@@ -16,7 +16,8 @@
 // closing connections that it wants no more. Then it finishes the requests in flight, for up to 25 s, and exits with
 // code 0. SIGINT, a terminal's Ctrl-C, leaves out the 3 s; a second one ends it at once.
 //
-// Exit codes: 0 stopped, healthy or printed; 1 cannot listen, not healthy; 2 bad configuration or bad usage.
+// Exit codes: 0 stopped, healthy or printed; 1 cannot listen, not healthy; 2 bad configuration or bad usage; 130 ended by
+// a second Ctrl-C.
 package main
 
 import (
@@ -154,7 +155,13 @@ func serve(stop <-chan os.Signal, listener net.Listener, handler *web.Server) er
 		return fmt.Errorf("serve: %w", err)
 	case received = <-stop:
 	}
-	signal.Reset(os.Interrupt) // A second Ctrl-C ends the program at once. A second SIGTERM of the platform changes nothing.
+	go func() {
+		for again := range stop { // A second SIGTERM of the platform changes nothing.
+			if again == os.Interrupt {
+				os.Exit(130)
+			}
+		}
+	}()
 	if received == syscall.SIGTERM {
 		log.Info("stopping: still taking requests", "for", drainTime)
 		handler.Drain()
