@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -18,12 +19,13 @@ type answer struct {
 	draining    *atomic.Bool
 	head, https bool // what the request was
 
-	mu     sync.Mutex // guards what is below, and ResponseWriter from a handler and a timeout that both write
-	begun  bool
-	failed bool // the timeout has answered
-	ended  bool // the handler has returned
-	status int
-	bytes  int64
+	mu        sync.Mutex // guards what is below, and ResponseWriter from a handler and a timeout that both write
+	begun     bool
+	failed    bool // the timeout has answered
+	ended     bool // the handler has returned
+	status    int
+	bytes     int64
+	timeGiven time.Time // when the client was last given writeTimeout, at first by net/http
 }
 
 type requestIDKey struct{}
@@ -31,8 +33,8 @@ type requestIDKey struct{}
 // requestContext adds the request's id to its context, and lets a timeout cancel it. Few handlers ask whether it is
 // canceled. Only for those there is a context.WithCancelCause, which is costly.
 type requestContext struct {
-	context.Context // net/http's
-	id              string
+	context.Context          // net/http's
+	ids             []string // the one id, as a header's value
 
 	mu         sync.Mutex
 	cancelable context.Context // nil until somebody asks
@@ -61,12 +63,12 @@ func (c *requestContext) Value(key any) any {
 	return c.get(false).Value(key)
 }
 
-// end cancels what hangs on the context when the request is over.
-func (c *requestContext) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cancel != nil {
-		c.cancel(nil)
+// setHeaders sets what every answer has.
+func (a *answer) setHeaders(header http.Header) {
+	header["X-Request-Id"] = a.ids
+	maps.Copy(header, securityHeaders)
+	if a.https {
+		header["Strict-Transport-Security"] = strictTransportSecurity
 	}
 }
 
@@ -80,7 +82,7 @@ func (a *answer) writeHeader(status int) {
 	if a.begun {
 		return
 	}
-	if a.draining.Load() {
+	if status >= 200 && a.draining.Load() {
 		a.Header()["Connection"] = []string{"close"}
 	}
 	a.ResponseWriter.WriteHeader(status)
@@ -102,10 +104,15 @@ func (a *answer) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// giveTime gives the client writeTimeout to take what is written next.
+// giveTime gives the client writeTimeout to take what is written next. It does so once a second at most, for it is costly.
 func (a *answer) giveTime() {
+	now := time.Now()
+	if now.Sub(a.timeGiven) < time.Second {
+		return
+	}
+	a.timeGiven = now
 	if w, ok := a.ResponseWriter.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		w.SetWriteDeadline(time.Now().Add(writeTimeout))
+		w.SetWriteDeadline(now.Add(writeTimeout))
 	}
 }
 
@@ -127,8 +134,8 @@ func (a *answer) Flush() { a.FlushError() }
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.begun {
-		return nil, nil, http.ErrHijacked
+	if a.failed {
+		return nil, nil, http.ErrHandlerTimeout
 	}
 	conn, buffer, err := http.NewResponseController(a.ResponseWriter).Hijack()
 	if err == nil {
@@ -137,11 +144,15 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffer, err
 }
 
-// finish is called when the handler has returned: from now on there is no timeout, and nobody else writes.
+// finish is called when the handler has returned: from now on there is no timeout, and nobody else writes. What is left in
+// net/http's buffer goes out next.
 func (a *answer) finish() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = true
+	if a.status != http.StatusSwitchingProtocols {
+		a.giveTime()
+	}
 }
 
 // Unwrap lets http.ResponseController reach what the answer does not offer, like SetReadDeadline.

@@ -112,12 +112,12 @@ func newAsset(name, cacheControl string, content []byte) *asset {
 // be the build's, and the bytes of the executable would depend on it.
 func (file *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	form := file.plain
-	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if acceptsGzip(strings.Join(r.Header["Accept-Encoding"], ",")) {
 		form = file.gzipped()
 	}
 	header := w.Header()
 	maps.Copy(header, form.header)
-	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, form.header["Etag"][0]) {
+	if match := strings.Join(r.Header["If-None-Match"], ","); match == "*" || strings.Contains(match, form.header["Etag"][0]) {
 		header.Del("Content-Length")
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -130,7 +130,8 @@ func acceptsGzip(header string) bool {
 	accepted := false
 	for coding := range strings.SplitSeq(strings.ToLower(header), ",") {
 		name, weight, _ := strings.Cut(coding, ";")
-		refused := strings.Trim(strings.TrimPrefix(strings.ReplaceAll(weight, " ", ""), "q="), "0.") == "" && weight != ""
+		q, weighted := strings.CutPrefix(strings.TrimSpace(weight), "q=")
+		refused := weighted && strings.Trim(q, "0.") == ""
 		switch strings.TrimSpace(name) {
 		case "gzip":
 			return !refused

@@ -20,9 +20,9 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	// The router waits 30 s for the first byte of an answer, then gives up (H12) and leaves the server to work in vain.
 	requestTimeout = 28 * time.Second
-	// A body that does not come is waited for even when the handler has answered without it. An answer ends the wait.
+	// A body that does not come is waited for even when the handler has answered without it: net/http keeps that answer back.
 	readTimeout = requestTimeout + time.Second
-	// The router ends an answer that makes no progress for 55 s. Each write has as long to reach the client.
+	// The router ends an answer that makes no progress for 55 s. Each write has as long to reach the client, give or take 1 s.
 	writeTimeout = 55 * time.Second
 	// The router keeps idle connections for 90 s. A server that closes first can lose a request that is on its way (H13).
 	idleTimeout = 120 * time.Second
@@ -38,7 +38,7 @@ func (s *Server) HTTPServer() *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      requestTimeout + writeTimeout, // For answers without a body; for others see answer.Write.
+		WriteTimeout:      writeTimeout, // From the request's header on. Handlers get more: see answer.giveTime.
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 		// "OPTIONS *" is answered by the handler too.
@@ -70,13 +70,18 @@ func (s *Server) limitRequests(next http.Handler) http.Handler {
 	})
 }
 
-// timeOut answers 503, closes the connection and cancels the request's context, unless the handler's answer has begun. It
-// leaves alone the headers, which the handler may be setting: what the handler writes goes nowhere.
+// timeOut answers 503, closes the connection and cancels the request's context. It leaves alone the headers, which the
+// handler may be setting: what the handler writes goes nowhere. Where the handler's answer has begun, timeOut only sends
+// what net/http still keeps of it, so that the router gets its first byte.
 func (a *answer) timeOut() bool {
 	if !a.mu.TryLock() { // The handler is writing, or has just returned.
 		return false
 	}
 	defer a.mu.Unlock()
+	if a.begun && !a.ended && a.status != http.StatusSwitchingProtocols {
+		a.giveTime()
+		http.NewResponseController(a.ResponseWriter).Flush()
+	}
 	if a.begun || a.ended {
 		return false
 	}
@@ -88,16 +93,13 @@ func (a *answer) timeOut() bool {
 	}
 	text := "503 this took too long\n"
 	a.begun, a.failed, a.status = true, true, http.StatusServiceUnavailable
-	header := securityHeaders.Clone()
-	for name, value := range map[string]string{
-		"Connection": "close", "Content-Length": strconv.Itoa(len(text)), "Content-Type": "text/plain; charset=utf-8",
-		"Date": time.Now().UTC().Format(http.TimeFormat), "X-Request-Id": a.id,
-	} {
-		header.Set(name, value)
+	header := http.Header{
+		"Connection":     {"close"},
+		"Content-Length": {strconv.Itoa(len(text))},
+		"Content-Type":   {"text/plain; charset=utf-8"},
+		"Date":           {time.Now().UTC().Format(http.TimeFormat)},
 	}
-	if a.https {
-		header["Strict-Transport-Security"] = strictTransportSecurity
-	}
+	a.setHeaders(header)
 	if a.head {
 		text = ""
 	}

@@ -12,7 +12,7 @@ import (
 // RequestID returns the id of the request that ctx belongs to, or "".
 func RequestID(ctx context.Context) string {
 	if c, ok := ctx.Value(requestIDKey{}).(*requestContext); ok {
-		return c.id
+		return c.ids[0]
 	}
 	return ""
 }
@@ -42,16 +42,13 @@ func (h LogHandler) WithGroup(name string) slog.Handler {
 	return LogHandler{h.Handler.WithGroup(name), h.WithoutTime}
 }
 
-// logRequests writes one line per request. The request's id is in the line and in the answer's X-Request-Id.
+// logRequests writes one line per request, with its id.
 func (s *Server) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a := &answer{ResponseWriter: w, status: http.StatusOK, draining: &s.draining, head: r.Method == http.MethodHead}
-		ids := requestID(r)
-		a.Context, a.id = r.Context(), ids[0]
-		w.Header()["X-Request-Id"] = ids
+		a := &answer{ResponseWriter: w, status: http.StatusOK, draining: &s.draining, head: r.Method == http.MethodHead, timeGiven: start}
+		a.Context, a.ids = r.Context(), requestIDs(r)
 		defer func() {
-			a.end()
 			if a.head {
 				a.bytes = 0 // net/http drops the body.
 			}
@@ -65,9 +62,9 @@ func (s *Server) logRequests(next http.Handler) http.Handler {
 	})
 }
 
-// requestID returns the router's id for the request, as a header's value, or a new one where none has its form: 20 to 200
+// requestIDs returns the router's id for the request, as a header's value, or a new one where none has its form: 20 to 200
 // letters, digits and the characters +/=-.
-func requestID(r *http.Request) []string {
+func requestIDs(r *http.Request) []string {
 	ids := r.Header["X-Request-Id"]
 	if len(ids) != 1 || len(ids[0]) < 20 || len(ids[0]) > 200 {
 		return []string{rand.Text()}

@@ -50,14 +50,9 @@ var strictTransportSecurity = []string{"max-age=31536000"}
 // setHeaders sets what every answer has.
 func (s *Server) setHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		for name, value := range securityHeaders {
-			header[name] = value
-		}
-		if s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "https" {
-			header["Strict-Transport-Security"] = strictTransportSecurity
-			w.(*answer).https = true
-		}
+		a := w.(*answer)
+		a.https = s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "https"
+		a.setHeaders(a.Header())
 		next.ServeHTTP(w, r)
 	})
 }
@@ -85,12 +80,12 @@ func (s *Server) recoverPanics(next http.Handler) http.Handler {
 				panic(reason)
 			}
 			s.Log.ErrorContext(r.Context(), "a handler panicked", "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
-			if w.(*answer).begun {
+			a := w.(*answer)
+			if a.begun {
 				panic(http.ErrAbortHandler) // The client must not take half an answer for a whole one.
 			}
-			for _, name := range []string{"Cache-Control", "Content-Encoding", "Etag", "Last-Modified", "Set-Cookie"} {
-				w.Header().Del(name) // They were for another answer.
-			}
+			clear(a.Header()) // They were for another answer.
+			a.setHeaders(a.Header())
 			http.Error(w, "500 the server's log says why: request "+RequestID(r.Context()), http.StatusInternalServerError)
 		}()
 		next.ServeHTTP(w, r)

@@ -102,10 +102,17 @@ func TestAPanicIs500WithTheRequestIdAndTheLogSaysWhere(t *testing.T) {
 	recorder, log := serve(new(Server), httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "public, max-age=31536000")
+		w.Header().Set("Set-Cookie", "session=halfway")
+		w.Header().Set("Content-Security-Policy", "default-src *")
 		panic("a bug")
 	})
-	if got := recorder.Header().Get("Cache-Control"); got != "" {
-		t.Errorf("the 500 may be kept: %s", got)
+	for name := range recorder.Header() {
+		if securityHeaders[name] == nil && name != "Content-Type" && name != "X-Request-Id" {
+			t.Errorf("the 500 has the header %s of the answer that it replaces", name)
+		}
+	}
+	if got := recorder.Header().Get("Content-Security-Policy"); got != securityHeaders.Get("Content-Security-Policy") {
+		t.Errorf("the 500 has the policy %q, want the server's own", got)
 	}
 	id := recorder.Header().Get("X-Request-Id")
 	if recorder.Code != 500 || !strings.Contains(recorder.Body.String(), id) || strings.Contains(recorder.Body.String(), "a bug") ||
@@ -115,6 +122,19 @@ func TestAPanicIs500WithTheRequestIdAndTheLogSaysWhere(t *testing.T) {
 	if want := `level=ERROR msg="a handler panicked" reason="a bug" stack=".*middleware_test\.go:\d+.*" request_id=` + id + `\n.* status=500 `; !regexp.MustCompile(want).MatchString(log) {
 		t.Errorf("got the log %s, want %s", log, want)
 	}
+}
+
+func TestAHandlerThatAbortsOnPurposeIsNotLoggedAsAPanic(t *testing.T) {
+	var log bytes.Buffer
+	server := &Server{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	defer func() {
+		if reason := recover(); reason != http.ErrAbortHandler || strings.Contains(log.String(), "panic") {
+			t.Errorf("got the panic %v for net/http and the log %s, want ErrAbortHandler and no word of a panic", reason, &log)
+		}
+	}()
+	server.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		panic(http.ErrAbortHandler)
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 }
 
 func TestAPanicInTheMiddleOfAnAnswerEndsTheConnection(t *testing.T) {
@@ -156,7 +176,7 @@ func TestARequestThatTakesTooLongIs503BeforeTheRouterGivesUp(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			var cause, writeErr error
-			s := &Server{Log: slog.New(LogHandler{Handler: slog.NewTextHandler(&log, nil)})}
+			s := &Server{Log: slog.New(LogHandler{Handler: slog.NewTextHandler(&log, nil)}), BehindRouter: true}
 			handler := func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				io.Copy(io.Discard, r.Body)
@@ -170,7 +190,7 @@ func TestARequestThatTakesTooLongIs503BeforeTheRouterGivesUp(t *testing.T) {
 			start := time.Now()
 			var took time.Duration
 			inMemory(s, handler, func(conn net.Conn) {
-				fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", 2*len(body), body)
+				fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\nContent-Length: %d\r\n\r\n%s", 2*len(body), body)
 				answer, err = io.ReadAll(conn) // To the end of the connection, which comes a little later.
 				took = time.Since(start) - 500*time.Millisecond
 			})
@@ -179,6 +199,7 @@ func TestARequestThatTakesTooLongIs503BeforeTheRouterGivesUp(t *testing.T) {
 			}
 			response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
 			if err != nil || response.StatusCode != 503 || !response.Close || response.Header.Get("X-Content-Type-Options") != "nosniff" ||
+				response.Header.Get("Strict-Transport-Security") == "" || !strings.Contains(log.String(), "request_id="+response.Header.Get("X-Request-Id")+"\n") ||
 				!strings.HasSuffix(string(answer), "\r\n\r\n503 this took too long\n") {
 				t.Errorf("got %v and %q, want a 503 that closes the connection", err, answer)
 			}
@@ -222,6 +243,45 @@ func TestAStreamMayGoOnForLonger(t *testing.T) {
 			}
 			if body, err := io.ReadAll(response.Body); err != nil || string(body) != ".........." {
 				t.Errorf("got %q, %v, want the whole stream", body, err)
+			}
+		})
+	})
+}
+
+func TestAnAnswerThatHasBegunGoesOutBeforeTheRouterGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "half an ")
+			time.Sleep(time.Minute)
+			io.WriteString(w, "answer")
+		}, func(conn net.Conn) {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if took := time.Since(start); err != nil || took > requestTimeout {
+				t.Fatalf("got %v after %v, want the answer to begin after %v at most", err, took, requestTimeout)
+			}
+			if body, err := io.ReadAll(response.Body); err != nil || string(body) != "half an answer" {
+				t.Errorf("got %q, %v, want the whole answer", body, err)
+			}
+		})
+	})
+}
+
+func TestAnAnswerIsNotLostWhenItsHandlerReturnsLongAfterTheLastWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, func(w http.ResponseWriter, r *http.Request) {
+			http.NewResponseController(w).Flush()
+			io.WriteString(w, "hello")
+			time.Sleep(2 * writeTimeout)
+		}, func(conn net.Conn) {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(response.Body); err != nil || string(body) != "hello" {
+				t.Errorf("got %q, %v, want the whole answer", body, err)
 			}
 		})
 	})
@@ -387,36 +447,79 @@ func TestTheLogIsForLogplexOnHerokuAndJSONOnDemand(t *testing.T) {
 	}
 }
 
-func TestAnAnswerCanBeHijacked(t *testing.T) {
-	var log bytes.Buffer
-	server := &Server{Log: slog.New(slog.NewTextHandler(&log, nil))}
-	done := make(chan bool)
-	handler := server.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, _, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
+// WebSocket libraries write the status by WriteHeader or by themselves, and use the connection after the handler.
+func TestAConnectionCanBeHijackedAndIsThenTheHandlersAlone(t *testing.T) {
+	for _, writeHeader := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			s := &Server{Log: slog.New(slog.NewTextHandler(&log, nil))}
+			s.Drain() // Which must not make it "Connection: close".
+			inMemory(s, func(w http.ResponseWriter, r *http.Request) {
+				w.Header()["Connection"] = []string{"Upgrade"}
+				if writeHeader {
+					w.WriteHeader(http.StatusSwitchingProtocols)
+				}
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if !writeHeader {
+					io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n")
+				}
+				go func() {
+					time.Sleep(2 * writeTimeout)
+					io.WriteString(conn, "hello")
+					conn.Close()
+				}()
+				time.Sleep(requestTimeout + time.Second)
+			}, func(conn net.Conn) {
+				io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\r\n")
+				reader := bufio.NewReader(conn)
+				response, err := http.ReadResponse(reader, nil)
+				if err != nil || response.StatusCode != 101 || response.Header.Get("Connection") != "Upgrade" {
+					t.Errorf("got %v, %v, want 101", response, err)
+				}
+				if text, err := io.ReadAll(reader); err != nil || string(text) != "hello" {
+					t.Errorf("got %q, %v from the connection, want what the handler sent", text, err)
+				}
+			})
+			if !strings.Contains(log.String(), "status=101") {
+				t.Errorf("got the log %s, want status=101", &log)
+			}
+		})
+	}
+}
+
+func TestAHandlerReachesWhatTheServerOffersByAResponseController(t *testing.T) {
+	listening := httptest.NewServer((&Server{Log: slog.New(slog.DiscardHandler)}).around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		controller := http.NewResponseController(w)
+		for what, err := range map[string]error{
+			"SetReadDeadline": controller.SetReadDeadline(time.Time{}), "SetWriteDeadline": controller.SetWriteDeadline(time.Time{}),
+			"EnableFullDuplex": controller.EnableFullDuplex(), "Flush": controller.Flush(),
+		} {
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
 		}
-		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		conn.Close()
-	}))
-	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(w, r)
-		close(done)
-	}))
+	})))
 	defer listening.Close()
-	request, _ := http.NewRequest("GET", listening.URL, nil)
-	request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}}
-	response, err := http.DefaultTransport.RoundTrip(request)
-	<-done
-	if err != nil || response.StatusCode != 101 || !strings.Contains(log.String(), "status=101") {
-		t.Errorf("got %v, %v, log %s, want 101", response, err, &log)
+	if _, err := http.Get(listening.URL); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheHTTPServersOwnErrorsAreLoggedLikeAllElse(t *testing.T) {
+	var log bytes.Buffer
+	(&Server{Log: slog.New(slog.NewTextHandler(&log, nil))}).HTTPServer().ErrorLog.Print("http: trouble")
+	if want := `level=WARN msg="http: trouble"`; !strings.Contains(log.String(), want) {
+		t.Errorf("got the log %q, want %s", &log, want)
 	}
 }
 
 func TestAssetsAreCompressedForClientsThatAcceptIt(t *testing.T) {
 	for accept, want := range map[string]bool{
-		"": false, "gzip": true, "br, gzip;q=0.8": true, "GZIP": true, "*": true, "identity": false, "gzip;q=0": false,
+		"": false, "gzip": true, "br, gzip;q=0.8": true, "GZIP": true, "*": true, "identity": false, "gzip;q=0": false, "gzip ;\tq=0": false,
 		"gzip; q=0.000, *": false, "*;q=0": false, "gzip;q=1.0": true, "deflate, *;q=0.5": true, "gzipped": false,
 	} {
 		plain, body, _ := ask(t, "GET", "/assets/style.css", nil)
