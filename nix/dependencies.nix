@@ -27,5 +27,6 @@ runCommand "dependencies"
   ''
     cd ${src}
     export GOCACHE=$out
-    go build $(grep -v '^#' vendor/modules.txt) log/slog os/signal runtime/debug time/tzdata
+    go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(grep -v '^#' vendor/modules.txt))
+    go build log/slog os/signal runtime/debug time/tzdata
   ''
