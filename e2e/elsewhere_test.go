@@ -3,23 +3,114 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"heroku-go-example/internal/heroku"
+	"heroku-go-example/internal/web"
 )
 
-// stack is what elsewhere/kubernetes.yaml says, for docker's own orchestrator.
+type manifest struct {
+	Kind string
+	Spec struct {
+		Replicas int
+		Strategy struct {
+			RollingUpdate struct{ MaxUnavailable *int }
+		}
+		Template struct {
+			Metadata struct{ Labels map[string]string }
+			Spec     struct {
+				TerminationGracePeriodSeconds int
+				SecurityContext               struct {
+					RunAsNonRoot          bool
+					RunAsUser, RunAsGroup int
+				}
+				Containers []struct {
+					Ports          []struct{ ContainerPort int }
+					ReadinessProbe struct {
+						HTTPGet struct {
+							Path string
+							Port int
+						}
+					}
+					LivenessProbe struct{ TCPSocket struct{ Port int } }
+					Resources     struct{ Limits struct{ Memory string } }
+
+					SecurityContext struct {
+						AllowPrivilegeEscalation *bool
+						ReadOnlyRootFilesystem   bool
+						Capabilities             struct{ Drop []string }
+					}
+				}
+			}
+		}
+		Selector map[string]any
+		Ports    []struct{ TargetPort int }
+	}
+}
+
+// manifests reads elsewhere/kubernetes.yaml.
+func manifests(t *testing.T) (deployment, service manifest) {
+	t.Helper()
+	const script = `const yaml = require("yaml"), text = require("fs").readFileSync("../../elsewhere/kubernetes.yaml", "utf8")
+		console.log(JSON.stringify(yaml.parseAllDocuments(text).map((one) => one.toJS())))`
+	var all []manifest
+	if err := json.Unmarshal([]byte(run(t, ".tools", os.Environ(), "node -e '"+script+"'")), &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 2 || all[0].Kind != "Deployment" || all[1].Kind != "Service" || len(all[0].Spec.Template.Spec.Containers) != 1 {
+		t.Fatalf("got %+v, want a deployment of one container, and a service", all)
+	}
+	return all[0], all[1]
+}
+
+func TestTheManifestFitsTheServer(t *testing.T) {
+	deployment, service := manifests(t)
+	pod := deployment.Spec.Template.Spec
+	container := pod.Containers[0]
+	for _, port := range []int{container.Ports[0].ContainerPort, container.ReadinessProbe.HTTPGet.Port, container.LivenessProbe.TCPSocket.Port,
+		service.Spec.Ports[0].TargetPort} {
+		if port != heroku.DefaultPort {
+			t.Errorf("got the port %d, want %d", port, heroku.DefaultPort)
+		}
+	}
+	server, recorder := web.Server{Log: slog.New(slog.DiscardHandler)}, httptest.NewRecorder()
+	server.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", container.ReadinessProbe.HTTPGet.Path, nil))
+	if recorder.Code != 200 {
+		t.Errorf("the readiness probe is answered with %d, want 200", recorder.Code)
+	}
+	if labels := fmt.Sprint(deployment.Spec.Template.Metadata.Labels); fmt.Sprint(deployment.Spec.Selector["matchLabels"]) != labels ||
+		fmt.Sprint(service.Spec.Selector) != labels {
+		t.Errorf("deployment and service select %v and %v, want %s", deployment.Spec.Selector, service.Spec.Selector, labels)
+	}
+	if pod.TerminationGracePeriodSeconds < 30 {
+		t.Errorf("the server has %d s to stop, want 30", pod.TerminationGracePeriodSeconds)
+	}
+	if unavailable := deployment.Spec.Strategy.RollingUpdate.MaxUnavailable; unavailable == nil || *unavailable != 0 {
+		t.Error("an update may stop a pod before a new one is ready")
+	}
+	if context := container.SecurityContext; !pod.SecurityContext.RunAsNonRoot || !context.ReadOnlyRootFilesystem ||
+		context.AllowPrivilegeEscalation == nil || *context.AllowPrivilegeEscalation || !slices.Equal(context.Capabilities.Drop, []string{"ALL"}) {
+		t.Errorf("the container may do more than it needs: %+v, %+v", pod.SecurityContext, context)
+	}
+}
+
+// stack is what the manifest says, for docker's own orchestrator.
 const stack = `
 version: "3.8"
 services:
   web:
     image: %s
-    user: "10001:10001"
+    user: "%d:%d"
     read_only: true
     cap_drop: [ALL]
-    stop_grace_period: 30s
+    stop_grace_period: %ds
     environment:
       HEROKU_RELEASE_VERSION: %s
     healthcheck:
@@ -27,12 +118,12 @@ services:
       interval: 2s
       retries: 1
     deploy:
-      replicas: 3
+      replicas: %d
       update_config:
         order: start-first
       resources:
         limits:
-          memory: 64M
+          memory: %s
 networks:
   default:
     attachable: true
@@ -45,11 +136,15 @@ func TestARollingUpdateOfThreeReplicasLosesNoRequest(t *testing.T) {
 	}
 	const image, name, loadName = "heroku-go-example-e2e:elsewhere", "heroku-go-example-e2e", "heroku-go-example-e2e-load"
 	build(t, checkout(t), classic, image, "")
+	deployment, _ := manifests(t)
+	pod := deployment.Spec.Template.Spec
 	dir := t.TempDir()
 	deploy := func(release string) {
 		t.Helper()
 		file := filepath.Join(dir, "stack.yml")
-		if err := os.WriteFile(file, fmt.Appendf(nil, stack, image, release), 0o644); err != nil {
+		text := fmt.Sprintf(stack, image, pod.SecurityContext.RunAsUser, pod.SecurityContext.RunAsGroup, pod.TerminationGracePeriodSeconds,
+			release, deployment.Spec.Replicas, strings.TrimSuffix(pod.Containers[0].Resources.Limits.Memory, "i"))
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		run(t, dir, os.Environ(), "docker stack deploy --resolve-image never --compose-file stack.yml "+name)

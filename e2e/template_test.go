@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -26,12 +27,60 @@ func TestTheWorkflowsAreValidAndTheirActionsArePinned(t *testing.T) {
 	if !json.Valid([]byte(read(t, "../.github/renovate.json"))) {
 		t.Error("renovate.json is no JSON")
 	}
+	if ci := read(t, "../.github/workflows/ci.yml"); !strings.Contains(ci, "\nconcurrency:\n") {
+		t.Error("ci.yml goes on with a pull request's older commits")
+	}
 }
 
 // The README's and the workflow's build command are one.
 func TestTheWorkflowBuildsAsTheReadmeSays(t *testing.T) {
 	if !strings.Contains(read(t, "../.github/workflows/ci.yml"), "run: "+goBuild+"\n") {
 		t.Errorf("ci.yml does not run %s", goBuild)
+	}
+}
+
+// The last step of deploy.yml, as GitHub runs it.
+func TestNothingIsDeployedWithoutAnAppAndAToken(t *testing.T) {
+	text := read(t, "../.github/workflows/deploy.yml")
+	script := filepath.Join(t.TempDir(), "step")
+	if err := os.WriteFile(script, []byte(text[strings.LastIndex(text, "run: |\n")+len("run: |\n"):]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "nix"), []byte("#!/bin/sh\necho \"nix $*\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for env, want := range map[string]string{
+		"HEROKU_APP= HEROKU_API_KEY=":                "::error::Nothing is deployed.",
+		"HEROKU_APP=my-own-app HEROKU_API_KEY=":      "::error::Nothing is deployed.",
+		"HEROKU_APP= HEROKU_API_KEY=t0ken":           "::error::Nothing is deployed.",
+		"HEROKU_APP=my-own-app HEROKU_API_KEY=t0ken": "nix run .#deploy -- my-own-app\n",
+	} {
+		out, err := try(t, ".", os.Environ(), env+" PATH="+bin+":$PATH bash -e "+script)
+		if !strings.HasPrefix(out, want) || (err == nil) != strings.HasPrefix(want, "nix") {
+			t.Errorf("%s: got %q, %v, want %q", env, out, err, want)
+		}
+	}
+	if condition := "if: github.event.workflow_run.conclusion == 'success' && github.event.workflow_run.event == 'push'\n"; !strings.Contains(text, condition) {
+		t.Errorf("deploy.yml does not say %s", condition)
+	}
+}
+
+func TestTheButtonMakesAnAppThatRuns(t *testing.T) {
+	var app struct {
+		Stack     string
+		Formation map[string]struct{ Quantity int }
+		Env       map[string]struct{ Value string }
+	}
+	if err := json.Unmarshal([]byte(read(t, "../app.json")), &app); err != nil {
+		t.Fatal(err)
+	}
+	if app.Stack != "container" || app.Formation["web"].Quantity != 1 {
+		t.Errorf("got the stack %q and the formation %v, want container and one web dyno", app.Stack, app.Formation)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(app.Env["LOG_LEVEL"].Value)); err != nil || len(app.Env) != 1 {
+		t.Errorf("got the variables %v, %v, want LOG_LEVEL with a value that the server takes", app.Env, err)
 	}
 }
 
