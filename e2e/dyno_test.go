@@ -61,17 +61,23 @@ func addRoutes(t *testing.T, dir string) {
 	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nmoreRoutes(get)|' internal/web/web.go`)
 }
 
-// newServerApp makes an app of this project, pushed and released as v3.
+// newServerApp makes an app of this project with moreRoutes, released as v3.
 func newServerApp(t *testing.T, h *herokutest.Heroku, name string) *testApp {
 	t.Helper()
 	app := newApp(t, h, name)
 	run(t, ".", app.env, "heroku labs:enable runtime-dyno-metadata")
 	dir := checkout(t)
 	addRoutes(t, dir)
-	build(t, dir, classic, app.repository, "")
+	app.deploy(dir)
+	return app
+}
+
+// deploy builds, pushes and releases a checkout.
+func (app *testApp) deploy(dir string) {
+	app.Helper()
+	build(app.T, dir, classic, app.repository, "")
 	app.push()
 	app.release()
-	return app
 }
 
 // A load is many clients that ask for /version through the router all the time, on connections that they keep.
@@ -173,9 +179,7 @@ func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 	load.more(1000)
 	load.check("one dyno")
 
-	build(t, checkout(t), classic, app.repository, "")
-	app.push()
-	app.release() // v4
+	app.deploy(checkout(t)) // v4
 	load.from(4)
 	load.more(1000)
 	load.check("a release")

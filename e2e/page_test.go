@@ -22,7 +22,9 @@ func visit(t *testing.T, url, sha256 string) string {
 
 func TestThePageOfAReleasedDynoHasNothingThatAVisitorWouldComplainOf(t *testing.T) {
 	h := startHeroku(t)
-	app := newServerApp(t, h, "page")
+	app := newApp(t, h, "page")
+	run(t, ".", app.env, "heroku labs:enable runtime-dyno-metadata")
+	app.deploy(checkout(t))
 	get(t, h.Client(), h.URL(app.name))
 	sum := sha256.Sum256(server(t, app.repository))
 	if findings := visit(t, h.URL(app.name), fmt.Sprintf("%x", sum)); findings != "" {

@@ -65,10 +65,13 @@ func newGo(version string, platforms ...string) string {
 
 var platforms = []string{"linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"}
 
-// project is a copy of the files that name the version.
+// project is a copy of the files that name the version. The README is a short one: it may be anybody's own.
 func project(t *testing.T) string {
 	dir := t.TempDir()
-	for _, name := range []string{"Dockerfile", "README.md", "nix/toolchain.nix"} {
+	if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte("GOOS=linux GOTOOLCHAIN=go1.27.2 go build\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Dockerfile", "nix/toolchain.nix"} {
 		content, err := os.ReadFile(filepath.Join("../..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +106,7 @@ func TestANewerGoIsPutInEveryPlace(t *testing.T) {
 	after := contents(t, dir)
 	for _, want := range []string{
 		"ARG GO_IMAGE=golang:1.28.1-alpine@" + indexDigest + "\n",
-		"GOTOOLCHAIN=go1.28.1\n",
+		"GOTOOLCHAIN=go1.28.1 go build\n",
 		`version = "1.28.1"; #`,
 		`platform = "linux-amd64";` + "\n        sha256 = \"" + strings.Repeat("1", 64) + `"`,
 		`platform = "linux-arm64";` + "\n        sha256 = \"" + strings.Repeat("2", 64) + `"`,
@@ -139,6 +142,17 @@ func TestADryRunShowsTheSameAndChangesNothing(t *testing.T) {
 	}
 	if dry.String() != real.String() {
 		t.Errorf("the dry run shows %s, the real one %s", &dry, &real)
+	}
+}
+
+func TestAReadmeOfOnesOwnNeedsNoVersion(t *testing.T) {
+	dir, server := project(t), sources(t, newGo("go1.28.1", platforms...))
+	if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte("# My app\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := bump(dir, server.URL+"/list", server.URL, false, &out); err != nil || !strings.Contains(contents(t, dir), "golang:1.28.1-alpine") {
+		t.Errorf("got %v and %s, want all else to change", err, &out)
 	}
 }
 
