@@ -4,8 +4,8 @@
 //	server healthcheck   asks the server on $PORT whether it is healthy, for images that have no shell and no curl
 //	server version       prints what is running: what /version answers
 //
-// It takes its configuration from the environment (package heroku lists the variables), keeps nothing on disk, and
-// logs to stdout, one line per event and per request:
+// It keeps nothing on disk, logs to stdout, one line per event and per request, and takes its configuration from the
+// environment. What Heroku sets is in package heroku. The rest is yours:
 //
 //	LOG_LEVEL    debug, info (default), warn or error
 //	LOG_FORMAT   text (default: key=value) or json

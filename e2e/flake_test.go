@@ -38,14 +38,45 @@ func TestNixFmtFormatsGoAndNix(t *testing.T) {
 	}
 }
 
-func TestANewProjectFromTheTemplateBuilds(t *testing.T) {
+// With a page, a README and a dependency of one's own, nothing is left that fails.
+func TestAProjectFromTheTemplateBuildsAndPassesItsTests(t *testing.T) {
 	template, dir := checkout(t), t.TempDir()
-	run(t, dir, os.Environ(), "nix flake init --template path:"+template+" && git init --quiet && git add --all")
+	run(t, dir, os.Environ(), "nix flake init --template git+file://"+template+" && git init --quiet && git add --all")
 	for _, folder := range []string{template, dir} {
 		nix(t, folder, os.Environ(), "nix build .#image.id")
 	}
 	if got, want := read(t, filepath.Join(dir, "result")), read(t, filepath.Join(template, "result")); got != want {
 		t.Errorf("the new project's image is %s, the template's %s", got, want)
+	}
+
+	run(t, dir, os.Environ(), "rm e2e/walkthrough_test.go")
+	module := filepath.Join("vendor", "example.com", "mixed")
+	for name, content := range map[string]string{
+		"README.md": "# My app\n",
+		"internal/web/assets/index.html": `<!doctype html><title>My app</title><link rel="stylesheet" href="/assets/style.css">
+			<h1>My app</h1><a href="https://example.com/">Elsewhere</a> <a href="#top">Up</a>`,
+		"internal/web/mine.go": "package web\n\nimport _ \"example.com/mixed\"\n",
+		"go.mod":               read(t, filepath.Join(dir, "go.mod")) + "\nrequire example.com/mixed v1.0.0\n",
+		"vendor/modules.txt": read(t, filepath.Join(dir, "vendor/modules.txt")) +
+			"# example.com/mixed v1.0.0\n## explicit\nexample.com/mixed\nexample.com/mixed/win\n",
+		filepath.Join(module, "mixed.go"):         "package mixed\n",
+		filepath.Join(module, "mixed_windows.go"): "package mixed\n\nimport _ \"example.com/mixed/win\"\n",
+		filepath.Join(module, "win/windows.go"):   "//go:build windows\n\npackage win\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, dir, os.Environ(), "git add --all && go vet ./... && go test . ./internal/...")
+	nix(t, dir, os.Environ(), "nix build .#server")
+	const tag = "heroku-go-example-e2e:own"
+	build(t, dir, classic, tag, "--network none")
+	if read(t, filepath.Join(dir, "result/bin/server")) != string(server(t, tag)) {
+		t.Error("Nix and Docker give different executables")
 	}
 }
 

@@ -27,7 +27,7 @@ func readmeCommands(t *testing.T) []string {
 		if !ok {
 			continue
 		}
-		for line := range strings.Lines(shell) {
+		for line := range strings.Lines(regexp.MustCompile(`\\\n\s*`).ReplaceAllString(shell, "")) {
 			command, _, _ := strings.Cut(line, " # ")
 			if command = strings.TrimSpace(command); command != "" {
 				commands = append(commands, command)
@@ -35,6 +35,23 @@ func readmeCommands(t *testing.T) []string {
 		}
 	}
 	return commands
+}
+
+// What the README says in the middle of a sentence stands in one of its blocks too, which a test runs, or is not to be run.
+func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
+	blocks := readmeCommands(t)
+	for _, code := range regexp.MustCompile("`((?:docker|git|go|heroku|kubectl|nix|sh|skopeo) [^`\n]+)`").FindAllStringSubmatch(read(t, "../README.md"), -1) {
+		isKnown := func(command string) bool { return strings.HasPrefix(command, code[1]) }
+		if !slices.ContainsFunc(blocks, isKnown) && !slices.ContainsFunc(moreCommands, isKnown) {
+			t.Errorf("the README says %q, which stands in none of its blocks", code[1])
+		}
+	}
+}
+
+var moreCommands = []string{
+	"docker build", "docker load <result", "docker run", "git push", // what others do
+	"go get", "heroku run", "heroku run bash", // with what only the reader knows, or what fails
+	"go test -v -run Beside ./e2e", "sh e2e/setup",
 }
 
 // A walk is somebody who follows the README in a fresh checkout, with a browser that only fetches pages.
@@ -48,6 +65,7 @@ type walk struct {
 	sha256  string // of the executable that should answer, as far as it is known
 	version int    // of the release that should answer
 	page    string // the heading of the page that should answer
+	project string // the folder of a new project from the template
 }
 
 var heading = regexp.MustCompile("<h1>.*</h1>")
@@ -67,7 +85,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 	steps := map[string]func(command string){
 		"go run .":      w.goRun,
 		"go test ./...": w.isRunByCI("go test ./..."),
-		"e2e/try":       w.isRunByCI("e2e/try --check"),
+		"sh e2e/try":    w.isRunByCI("sh e2e/try --check"),
 		"go test -run '^$' -bench Bare -benchtime 200000x .": w.isRunByCI("go test -race=false -run '^$' -bench . -benchtime 20000x ."),
 		"heroku login": w.login,
 		"heroku create --stack container my-own-app":                 w.create,
@@ -84,8 +102,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix build .#server":                                         w.nix,
 		"sha256sum result/bin/server":                                w.checksum,
 		"curl https://my-own-app-0123456789ab.herokuapp.com/version": func(string) { w.answers() },
-		"export CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=go" + goVersion(): w.export,
-		goBuild:                             w.succeeds(""),
+		"CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=go" + goVersion() + " " + goBuild: w.succeeds(""),
 		"sha256sum server":                  w.checksum,
 		"nix build .#image.id":              w.changeThePageAndDeploy,
 		"cat result":                        w.succeeds("sha256:"),
@@ -96,9 +113,22 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku rollback":                   w.rollback,
 		"heroku config:set LOG_FORMAT=json": w.setLogFormat,
 		"nix build .#sbom":                  w.nix,
-		"go run ./internal/bump -n":         w.isDocumentedIn("internal/bump/main.go"),
-		"go run ./internal/bump":            w.isDocumentedIn("internal/bump/main.go"),
-		"nix build .#image":                 w.nix,
+		"go run ./internal/bump -n":         w.standsIn("internal/bump/main.go"), // It needs the internet.
+		"go run ./internal/bump":            w.standsIn("internal/bump/main.go"),
+		"go mod tidy":                       w.succeeds(""),
+		"go mod vendor":                     w.succeeds(""),
+		"nix flake update":                  w.nix,
+		"nix develop":                       w.standsIn("e2e/flake_test.go"),
+		"nix flake check":                   w.standsIn("e2e/flake_test.go"),
+		"nix fmt":                           w.standsIn("e2e/flake_test.go"),
+		"nix flake init --template github:OWNER/NAME":  w.startProject,
+		"git init --initial-branch main":               w.inProject,
+		"git add --all":                                w.inProject,
+		"git commit --message 'Start from a template'": w.commitProject,
+		"heroku labs:enable runtime-heroku-metrics":    w.succeeds("Enabling"),
+		"heroku labs:enable go-language-metrics":       w.succeeds("Enabling"),
+		"heroku authorizations:create --short":         w.succeeds(h.Token() + "\n"),
+		"nix build .#image":                            w.nix,
 		"skopeo --insecure-policy copy docker-archive:result docker://registry.example.com/server:v1": w.pushElsewhere,
 		"kubectl apply -f elsewhere/kubernetes.yaml":                                                  w.validate,
 		"heroku ps:restart": func(c string) { w.succeeds("Restarting")(c); w.answers() },
@@ -130,19 +160,30 @@ func (w *walk) succeeds(text string) func(string) {
 
 // isRunByCI leaves the command to CI, where it is a line of its own.
 func (w *walk) isRunByCI(line string) func(string) {
+	return func(command string) { w.standsIn(".ci/run")("\n" + line + "\n") }
+}
+
+// standsIn leaves the command to the file, which runs or tests it.
+func (w *walk) standsIn(file string) func(string) {
 	return func(command string) {
-		if !strings.Contains(read(w.T, "../.ci/run"), "\n"+line+"\n") {
-			w.Errorf("%s: .ci/run has no line %q", command, line)
+		if !strings.Contains(read(w.T, filepath.Join(w.dir, file)), command) {
+			w.Errorf("%s does not say %q", file, command)
 		}
 	}
 }
 
-// isDocumentedIn leaves the command, which needs the internet, to the tests of the program that it runs.
-func (w *walk) isDocumentedIn(file string) func(string) {
-	return func(command string) {
-		if !strings.Contains(read(w.T, filepath.Join(w.dir, file)), "//\t"+command) {
-			w.Errorf("%s does not say %q", file, command)
-		}
+// startProject takes this checkout for the repository on GitHub.
+func (w *walk) startProject(command string) {
+	w.project = w.TempDir()
+	w.inProject(strings.Replace(command, "github:OWNER/NAME", "git+file://"+w.dir, 1))
+}
+
+func (w *walk) inProject(command string) { run(w.T, w.project, w.env, command) }
+
+func (w *walk) commitProject(command string) {
+	w.inProject("git config user.name You && git config user.email you@example.com && " + command)
+	if got, want := run(w.T, w.project, w.env, "git ls-files"), run(w.T, w.dir, w.env, "git ls-files"); got != want {
+		w.Errorf("the new project has the files %s, want %s", got, want)
 	}
 }
 
@@ -229,8 +270,6 @@ func (w *walk) checksum(command string) {
 	w.sha256, _, _ = strings.Cut(run(w.T, w.dir, w.env, command), " ")
 	w.answers()
 }
-
-func (w *walk) export(command string) { w.env = append(w.env, strings.Fields(command)[1:]...) }
 
 func (w *walk) showsTheImage(command string) {
 	id := strings.TrimPrefix(read(w.T, filepath.Join(w.dir, "result")), "sha256:")

@@ -26,7 +26,7 @@ type object = map[string]any
 type app struct {
 	id, name, stack string
 	created         time.Time
-	metadata        bool                 // labs:enable runtime-dyno-metadata
+	features        map[string]bool      // what labs:enable has enabled
 	formation       map[string]processes // by process type
 	releases        []*release           // the last one is current
 	dynos           []*dyno
@@ -124,6 +124,9 @@ func (h *Heroku) api() http.Handler {
 	}
 	account := object{"id": "user", "email": user}
 	handle("GET /account", func(*http.Request) (any, error) { return account, nil })
+	handle("POST /oauth/authorizations", func(*http.Request) (any, error) {
+		return object{"id": "authorization", "access_token": object{"token": h.token}}, nil
+	})
 	handle("POST /apps", h.createApp)
 	handleApp("GET /apps/{app}", func(a *app, _ *http.Request) (any, error) { return h.showApp(a), nil })
 	handleApp("GET /apps/{app}/dynos", showDynos)
@@ -133,8 +136,8 @@ func (h *Heroku) api() http.Handler {
 	handleApp("GET /apps/{app}/releases/{version}", showRelease)
 	handleApp("POST /apps/{app}/releases", h.rollback)
 	handleApp("PATCH /apps/{app}/config-vars", h.setConfig)
-	handleApp("GET /apps/{app}/features/runtime-dyno-metadata", h.enableMetadata)
-	handleApp("PATCH /apps/{app}/features/runtime-dyno-metadata", h.enableMetadata)
+	handleApp("GET /apps/{app}/features/{feature}", enableFeature)
+	handleApp("PATCH /apps/{app}/features/{feature}", enableFeature)
 	handleApp("POST /apps/{app}/log-sessions", h.createLogSession)
 	mux.HandleFunc("GET api."+Host+"/logs/{app}", h.streamLog) // The URL is the secret, as on Heroku.
 	mux.HandleFunc("api."+Host+"/", func(w http.ResponseWriter, r *http.Request) {
@@ -198,7 +201,7 @@ func (h *Heroku) createApp(r *http.Request) (any, error) {
 	if !regexp.MustCompile(`^[a-z][a-z0-9-]{1,28}[a-z0-9]$`).MatchString(want.Name) || h.apps[want.Name] != nil {
 		return nil, invalid("Name %s is invalid or taken", want.Name)
 	}
-	a := &app{id: rand.Text(), name: want.Name, stack: want.Stack, created: time.Now().UTC(), formation: map[string]processes{}}
+	a := &app{id: rand.Text(), name: want.Name, stack: want.Stack, created: time.Now().UTC(), features: map[string]bool{}, formation: map[string]processes{}}
 	h.apps[a.name] = a
 	h.release(a, "Initial release", func(*release) {})
 	h.release(a, "Enable Logplex", func(*release) {})
@@ -358,10 +361,14 @@ func (h *Heroku) setConfig(a *app, r *http.Request) (any, error) {
 	}).config, nil
 }
 
-// enableMetadata is `heroku labs:enable runtime-dyno-metadata`. The dynos see it from the next release on.
-func (h *Heroku) enableMetadata(a *app, r *http.Request) (any, error) {
-	a.metadata = a.metadata || r.Method == http.MethodPatch
-	return object{"name": "runtime-dyno-metadata", "enabled": a.metadata}, nil
+// enableFeature is `heroku labs:enable`. The dynos see the metadata from the next release on.
+func enableFeature(a *app, r *http.Request) (any, error) {
+	name := r.PathValue("feature")
+	if !slices.Contains([]string{"runtime-dyno-metadata", "runtime-heroku-metrics", "go-language-metrics"}, name) {
+		return nil, &apiError{http.StatusNotFound, "not_found", "Couldn't find that app feature."}
+	}
+	a.features[name] = a.features[name] || r.Method == http.MethodPatch
+	return object{"name": name, "enabled": a.features[name]}, nil
 }
 
 // logf adds a line to the log, in Logplex's form. The caller holds h.mu.

@@ -68,7 +68,7 @@ func (h *Heroku) start(a *app, release *release, image *image, processType, name
 	d := &dyno{name: name, processType: processType, image: image, state: "starting", since: time.Now(),
 		container: fmt.Sprintf("herokutest-%s-%s-%08x", a.name, name, rand.Uint32()), stopping: make(chan bool)}
 	d.env = []string{fmt.Sprintf("PORT=%d", port), "DYNO=" + name}
-	if a.metadata {
+	if a.features["runtime-dyno-metadata"] {
 		d.env = append(d.env, "HEROKU_APP_NAME="+a.name, "HEROKU_APP_ID="+a.id, fmt.Sprintf("HEROKU_RELEASE_VERSION=v%d", release.version),
 			"HEROKU_RELEASE_CREATED_AT="+release.created.Format(time.RFC3339))
 	}
