@@ -98,10 +98,14 @@ func (a *answer) Write(b []byte) (int, error) {
 		return 0, http.ErrHandlerTimeout
 	}
 	a.writeHeader(http.StatusOK)
-	a.giveTime()
-	n, err := a.ResponseWriter.Write(b)
-	a.bytes += int64(n)
-	return n, err
+	for written := 0; ; {
+		a.giveTime()
+		n, err := a.ResponseWriter.Write(b[written:min(len(b), written+partBytes)])
+		a.bytes += int64(n)
+		if written += n; err != nil || written == len(b) {
+			return written, err
+		}
+	}
 }
 
 // giveTime gives the client writeTimeout to take what is written next. It does so once a second at most, for it is costly.

@@ -2,14 +2,17 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
 	"maps"
+	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +23,7 @@ import (
 //go:embed assets
 var embedded embed.FS
 
-// The usual types, which the files of the system that package mime reads may say otherwise.
+// The usual types, which the system's files may say otherwise. Package mime reads those, where there are some.
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8",
@@ -28,13 +31,15 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// assets holds the files of the folder assets/ by their name in it. All but the page are there twice: style.css also has
-// the name style.HASH.css, which never changes its content, and which is what the page asks for.
+// assets holds the files of the folder assets/, without the page, by their name in it. Each is there twice: style.css also
+// has the name style.HASH.css, which never changes its content, and which is what the page asks for.
 type assets map[string]*asset
 
-func loadAssets() assets {
-	all := make(assets)
-	page, err := embedded.ReadFile("assets/index.html")
+var hashInName = regexp.MustCompile(`\.[0-9a-f]{12}(\.\w+)?$`)
+
+func loadAssets() (page *asset, all assets) {
+	all = make(assets)
+	html, err := embedded.ReadFile("assets/index.html")
 	if err != nil {
 		panic(err) // Cannot happen: the files are in the executable.
 	}
@@ -49,17 +54,21 @@ func loadAssets() assets {
 		// A browser may keep the file but asks each time whether it is still the one: a release shows at once.
 		all[name] = newAsset(name, "no-cache", content)
 		all[hashed] = newAsset(hashed, "public, max-age=31536000, immutable", content)
-		page = bytes.ReplaceAll(page, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+hashed+`"`))
+		html = bytes.ReplaceAll(html, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+hashed+`"`))
 		return err
 	})
-	all["index.html"] = newAsset("index.html", "no-cache", page)
-	return all
+	return newAsset("index.html", "no-cache", html), all
 }
 
-// ServeHTTP serves the asset that the route's variable "name" names.
+// ServeHTTP serves the asset that the route's variable "name" names. In place of one of another release, which a page of
+// that release may still ask for, it serves the one of today.
 func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	file, ok := all[mux.Vars(r)["name"]]
-	if !ok || file.name == "index.html" {
+	name := mux.Vars(r)["name"]
+	file, ok := all[name]
+	if !ok {
+		file, ok = all[hashInName.ReplaceAllString(name, "$1")]
+	}
+	if !ok {
 		notFound(w, r)
 		return
 	}
@@ -68,7 +77,6 @@ func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // An asset's headers and content, plain and for clients that accept gzip.
 type asset struct {
-	name    string
 	plain   form
 	gzipped func() form
 }
@@ -80,10 +88,8 @@ type form struct {
 
 func newAsset(name, cacheControl string, content []byte) *asset {
 	hash := fmt.Sprintf("%x", sha256.Sum256(content))
-	contentType, ok := contentTypes[path.Ext(name)]
-	if !ok {
-		contentType = http.DetectContentType(content)
-	}
+	ext := path.Ext(name)
+	contentType := cmp.Or(contentTypes[ext], mime.TypeByExtension(ext), http.DetectContentType(content))
 	newForm := func(content []byte, etag string) form {
 		return form{http.Header{
 			"Cache-Control":  {cacheControl},
@@ -94,7 +100,7 @@ func newAsset(name, cacheControl string, content []byte) *asset {
 		}, content}
 	}
 	plain := newForm(content, `"`+hash+`"`)
-	return &asset{name, plain, sync.OnceValue(func() form {
+	return &asset{plain, sync.OnceValue(func() form {
 		var compressed bytes.Buffer
 		writer, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
 		writer.Write(content)
@@ -118,7 +124,6 @@ func (file *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	maps.Copy(header, form.header)
 	if match := strings.Join(r.Header["If-None-Match"], ","); match == "*" || strings.Contains(match, form.header["Etag"][0]) {
-		header.Del("Content-Length")
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

@@ -23,8 +23,10 @@ const (
 	requestTimeout = 28 * time.Second
 	// A body that does not come is waited for even when the handler has answered without it: net/http keeps that answer back.
 	readTimeout = requestTimeout + time.Second
-	// The router ends an answer that makes no progress for 55 s. Each write has as long to reach the client, give or take 1 s.
+	// The router ends an answer that makes no progress for 55 s. Each part of an answer has as long to reach the client, give
+	// or take 1 s.
 	writeTimeout = 55 * time.Second
+	partBytes    = 64 << 10
 	// The router keeps idle connections for 90 s. A server that closes first can lose a request that is on its way (H13).
 	idleTimeout = 120 * time.Second
 )
@@ -32,7 +34,7 @@ const (
 var errTimeout = errors.New("the request takes longer than Heroku's router waits")
 
 // HTTPServer returns a server with all limits, which logs its errors as everything else. What it cannot read it answers by
-// itself, without a log line: 400, 417, 431, 501.
+// itself, without a log line: 400, 417, 431, 501 or 505.
 func (s *Server) HTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           s.Handler(),
@@ -67,18 +69,18 @@ func (s *Server) limitRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := w.(*answer)
 		if r.ContentLength > maxBodyBytes {
-			w.Header()["Connection"] = []string{"close"} // It is not worth reading.
 			http.Error(w, fmt.Sprintf("413 the body has more than %d bytes", maxBodyBytes), http.StatusRequestEntityTooLarge)
 			return
 		}
 		if r.ContentLength != 0 {
-			r.Body = http.MaxBytesReader(a.ResponseWriter, r.Body, maxBodyBytes)
+			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 		}
 		t := timeouts.Get().(*timeout)
 		t.answer, t.path = a, r.URL.Path
 		t.Reset(requestTimeout)
 		defer func() {
 			if t.Stop() {
+				t.answer = nil
 				timeouts.Put(t)
 			}
 			a.finish()
@@ -95,16 +97,17 @@ func (a *answer) timeOut() bool {
 		return false
 	}
 	defer a.mu.Unlock()
+	controller := http.NewResponseController(a.ResponseWriter)
 	if a.begun && !a.ended && a.status != http.StatusSwitchingProtocols {
-		a.giveTime()
-		http.NewResponseController(a.ResponseWriter).Flush()
+		controller.EnableFullDuplex() // Otherwise net/http first reads the request's body, which the handler may want.
+		controller.Flush()
 	}
 	if a.begun || a.ended {
 		return false
 	}
 	a.get(true)
 	a.cancel(errTimeout)
-	conn, _, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	conn, _, err := controller.Hijack()
 	if err != nil {
 		return false
 	}

@@ -46,7 +46,7 @@ func (h LogHandler) WithGroup(name string) slog.Handler {
 func (s *Server) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a := &answer{ResponseWriter: w, status: http.StatusOK, draining: &s.draining, head: r.Method == http.MethodHead, timeGiven: start}
+		a := &answer{ResponseWriter: w, draining: &s.draining, head: r.Method == http.MethodHead, timeGiven: start}
 		a.Context, a.ids = r.Context(), requestIDs(r)
 		defer func() {
 			if a.head {

@@ -75,6 +75,15 @@ func TestAHandlerSetsItsOwnHeadersInPlaceOfOurs(t *testing.T) {
 	}
 }
 
+func TestWithoutARouterThatCanBeTrustedNobodyIsHeldToHTTPS(t *testing.T) {
+	request := httptest.NewRequest("GET", "/", nil)
+	request.Header.Set("X-Forwarded-Proto", "https")
+	recorder, _ := serve(new(Server), request, func(w http.ResponseWriter, r *http.Request) {})
+	if got := recorder.Header().Get("Strict-Transport-Security"); got != "" {
+		t.Errorf("got Strict-Transport-Security: %s", got)
+	}
+}
+
 func TestPlainHTTPIsSentToHTTPSBehindTheRouterOnly(t *testing.T) {
 	for _, test := range []struct {
 		behindRouter  bool
@@ -128,8 +137,8 @@ func TestAHandlerThatAbortsOnPurposeIsNotLoggedAsAPanic(t *testing.T) {
 	var log bytes.Buffer
 	server := &Server{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	defer func() {
-		if reason := recover(); reason != http.ErrAbortHandler || strings.Contains(log.String(), "panic") {
-			t.Errorf("got the panic %v for net/http and the log %s, want ErrAbortHandler and no word of a panic", reason, &log)
+		if reason := recover(); reason != http.ErrAbortHandler || strings.Contains(log.String(), "panic") || !strings.Contains(log.String(), " status=0 ") {
+			t.Errorf("got the panic %v for net/http and the log %s, want ErrAbortHandler, no word of a panic, and no status", reason, &log)
 		}
 	}()
 	server.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -218,10 +227,12 @@ func inMemory(s *Server, handler http.HandlerFunc, client func(conn net.Conn)) {
 	go server.Serve(listener)
 	ours, theirs := net.Pipe()
 	listener <- theirs
+	defer func() {
+		ours.Close()
+		synctest.Wait()
+		server.Close()
+	}()
 	client(ours)
-	ours.Close()
-	synctest.Wait()
-	server.Close()
 }
 
 func TestAStreamMayGoOnForLonger(t *testing.T) {
@@ -282,6 +293,109 @@ func TestAnAnswerIsNotLostWhenItsHandlerReturnsLongAfterTheLastWrite(t *testing.
 			}
 			if body, err := io.ReadAll(response.Body); err != nil || string(body) != "hello" {
 				t.Errorf("got %q, %v, want the whole answer", body, err)
+			}
+		})
+	})
+}
+
+func TestAnAnswerThatHasBegunGoesOutWhileItsHandlerStillReads(t *testing.T) {
+	const parts = 40
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, func(w http.ResponseWriter, r *http.Request) {
+			http.NewResponseController(w).SetReadDeadline(start.Add(time.Hour))
+			io.WriteString(w, "got ")
+			body, err := io.ReadAll(r.Body)
+			fmt.Fprint(w, len(body), " ", err)
+		}, func(conn net.Conn) {
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", parts)
+			go func() {
+				for range parts {
+					time.Sleep(time.Second)
+					io.WriteString(conn, "x")
+				}
+			}()
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if took := time.Since(start); err != nil || took > requestTimeout {
+				t.Fatalf("got %v after %v, want the answer to begin after %v at most", err, took, requestTimeout)
+			}
+			if body, err := io.ReadAll(response.Body); string(body) != fmt.Sprint("got ", parts, " <nil>") {
+				t.Errorf("got %q, %v, want the handler to read all of the body", body, err)
+			}
+		})
+	})
+}
+
+func TestASlowClientGetsAllOfALargeAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 20 * partBytes
+		inMemory(&Server{Log: slog.New(slog.DiscardHandler)}, func(w http.ResponseWriter, r *http.Request) {
+			if n, err := w.Write(make([]byte, size)); n != size || err != nil {
+				t.Errorf("Write: got %d, %v, want %d", n, err, size)
+			}
+		}, func(conn net.Conn) {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			for {
+				n, err := io.ReadFull(response.Body, make([]byte, partBytes/2))
+				got += n
+				if err != nil {
+					break
+				}
+				time.Sleep(writeTimeout / 3)
+			}
+			if got != size {
+				t.Errorf("got %d bytes, want %d", got, size)
+			}
+		})
+	})
+}
+
+// A timer that is used again too early would answer the next request.
+func TestATimeoutDoesNotReachALaterRequest(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			server := &Server{Log: slog.New(slog.DiscardHandler)}
+			handler := server.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/slow" {
+					time.Sleep(requestTimeout)
+				}
+			}))
+			for range 4 {
+				go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/slow", nil))
+			}
+			time.Sleep(requestTimeout)
+			for range 20 {
+				recorder := httptest.NewRecorder()
+				handler.ServeHTTP(recorder, httptest.NewRequest("GET", "/", nil))
+				if recorder.Code != 200 {
+					t.Errorf("got %d, want 200", recorder.Code)
+				}
+			}
+		})
+	}
+}
+
+func TestAnAnswerCanComeAfterEarlyHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &Server{Log: slog.New(slog.DiscardHandler)}
+		server.Drain() // Which closes the connection after the answer, not after the hints.
+		inMemory(server, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Link", "</assets/style.css>; rel=preload")
+			w.WriteHeader(http.StatusEarlyHints)
+			http.Error(w, "a teapot", http.StatusTeapot)
+		}, func(conn net.Conn) {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			reader := bufio.NewReader(conn)
+			for _, want := range []int{103, 418} {
+				response, err := http.ReadResponse(reader, nil)
+				if err != nil || response.StatusCode != want || response.Close != (want == 418) {
+					t.Errorf("got %+v, %v, want %d", response, err, want)
+				}
 			}
 		})
 	})
@@ -519,11 +633,11 @@ func TestTheHTTPServersOwnErrorsAreLoggedLikeAllElse(t *testing.T) {
 
 func TestAssetsAreCompressedForClientsThatAcceptIt(t *testing.T) {
 	for accept, want := range map[string]bool{
-		"": false, "gzip": true, "br, gzip;q=0.8": true, "GZIP": true, "*": true, "identity": false, "gzip;q=0": false, "gzip ;\tq=0": false,
+		"": false, "gzip": true, "br\ngzip": true, "br, gzip;q=0.8": true, "GZIP": true, "*": true, "identity": false, "gzip;q=0": false, "gzip ;\tq=0": false,
 		"gzip; q=0.000, *": false, "*;q=0": false, "gzip;q=1.0": true, "deflate, *;q=0.5": true, "gzipped": false,
 	} {
 		plain, body, _ := ask(t, "GET", "/assets/style.css", nil)
-		response, packed, _ := ask(t, "GET", "/assets/style.css", http.Header{"Accept-Encoding": {accept}})
+		response, packed, _ := ask(t, "GET", "/assets/style.css", http.Header{"Accept-Encoding": strings.Split(accept, "\n")})
 		if got := response.Header.Get("Content-Encoding") == "gzip"; got != want {
 			t.Errorf("Accept-Encoding: %q: got compressed %t, want %t", accept, got, want)
 		}
@@ -544,7 +658,7 @@ func TestAssetsAreCompressedForClientsThatAcceptIt(t *testing.T) {
 		if etag == plain.Header.Get("ETag") {
 			t.Error("both forms have the same ETag")
 		}
-		again, _, _ := ask(t, "GET", "/assets/style.css", http.Header{"Accept-Encoding": {accept}, "If-None-Match": {etag}})
+		again, _, _ := ask(t, "GET", "/assets/style.css", http.Header{"Accept-Encoding": strings.Split(accept, "\n"), "If-None-Match": {etag}})
 		if again.StatusCode != 304 || again.Header.Get("Vary") == "" {
 			t.Errorf("with its own ETag: got %d, %v, want 304", again.StatusCode, again.Header)
 		}

@@ -38,8 +38,8 @@ func (s *Server) Handler() http.Handler {
 	get := func(path string, handler http.Handler) {
 		router.Handle(path, handler).Methods(http.MethodGet, http.MethodHead)
 	}
-	assets := loadAssets()
-	get("/", assets["index.html"])
+	page, assets := loadAssets()
+	get("/", page)
 	get("/assets/{name:.*}", assets)
 	get("/healthz", http.HandlerFunc(s.healthz))
 	get("/version", http.HandlerFunc(s.version))

@@ -96,9 +96,35 @@ func TestAnAssetThatTheClientHasIsNotSentAgain(t *testing.T) {
 			t.Errorf("%s with its own ETag: got %d, %q, ETag %s, want an empty 304 with the ETag %s",
 				path, response.StatusCode, body, response.Header.Get("ETag"), etag)
 		}
+		for _, match := range [][]string{{"*"}, {"W/" + etag}, {`"another"`, etag}} {
+			if response, _, _ = ask(t, "GET", path, http.Header{"If-None-Match": match}); response.StatusCode != 304 {
+				t.Errorf("%s with If-None-Match: %q: got %d, want 304", path, match, response.StatusCode)
+			}
+		}
 		response, _, _ = ask(t, "GET", path, http.Header{"If-None-Match": {`"another"`}})
 		if response.StatusCode != 200 {
 			t.Errorf("%s with another ETag: got %d, want 200", path, response.StatusCode)
+		}
+	}
+}
+
+func TestAPageOfAnotherReleaseGetsTheAssetsOfThisOne(t *testing.T) {
+	_, want, _ := ask(t, "GET", "/assets/style.css", nil)
+	response, got, _ := ask(t, "GET", "/assets/style.0123456789ab.css", nil)
+	if response.StatusCode != 200 || got != want || response.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("got %d, %v, %q, want today's stylesheet, not to be kept under that name", response.StatusCode, response.Header, got)
+	}
+	if response, _, _ := ask(t, "GET", "/assets/nope.0123456789ab.css", nil); response.StatusCode != 404 {
+		t.Errorf("got %d, want 404", response.StatusCode)
+	}
+}
+
+func TestAnAssetHasATypeThatBrowsersTake(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.js": "text/javascript", "a.mjs": "javascript", "a.json": "json", "a.png": "image/png", "a.wasm": "application/wasm", "LICENSE": "text/plain",
+	} {
+		if got := newAsset(name, "", []byte("export default 1")).plain.header.Get("Content-Type"); !strings.Contains(got, want) {
+			t.Errorf("%s: got the content type %s, want %s", name, got, want)
 		}
 	}
 }
@@ -156,6 +182,14 @@ func TestEachRequestIsOneLogLine(t *testing.T) {
 	}
 	if _, _, log := ask(t, "HEAD", "/version", nil); !strings.Contains(log, " bytes=0 ") {
 		t.Errorf("got the log %q for HEAD, want bytes=0", log)
+	}
+}
+
+func TestARequestIdOfTheRoutersFormIsKept(t *testing.T) {
+	for _, id := range []string{strings.Repeat("x", 20), strings.Repeat("x", 200), "AZaz09+/=-AZaz09+/=-"} {
+		if response, _, _ := ask(t, "GET", "/healthz", http.Header{"X-Request-Id": {id}}); response.Header.Get("X-Request-Id") != id {
+			t.Errorf("request id %q: got %q", id, response.Header.Get("X-Request-Id"))
+		}
 	}
 }
 
