@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 func TestBadInputIsAnsweredAndTheServerGoesOn(t *testing.T) {
 	_, url, _ := start(t)
 	const host = "Host: localhost\r\n"
+	// RFC 9112 wants the connection closed after both lengths. net/http keeps it, and reads the next request where chunks end.
 	requests := map[string]string{ // What is sent, and the status that comes back, with one more request after it on the same connection.
 		"a header over the limit":             "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 64<<10+8192) + "\r\n\r\n => 431 closed",
 		"a header below the limit":            "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 32<<10) + "\r\n\r\n => 200",
@@ -89,18 +89,23 @@ func TestTenThousandSlowConnectionsDoNotKeepOthersWaiting(t *testing.T) {
 	want = min(want, int(limit.Cur)*9/10) // A laptop may allow fewer.
 	_, url, _ := start(t)
 
-	// The 99th of 100 request times.
-	ask := func() time.Duration {
-		var times []time.Duration
+	// The longest of 100 request times, each on a connection of its own.
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func() (longest time.Duration) {
 		for range 100 {
 			start := time.Now()
-			if status, _ := get(t, url+"/"); status != 200 {
-				t.Fatalf("got %d, want 200", status)
+			response, err := client.Get(url)
+			if err != nil {
+				t.Fatal(err)
 			}
-			times = append(times, time.Since(start))
+			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+			if response.StatusCode != 200 {
+				t.Fatalf("got %d, want 200", response.StatusCode)
+			}
+			longest = max(longest, time.Since(start))
 		}
-		slices.Sort(times)
-		return times[98]
+		return longest
 	}
 	usual := ask()
 
@@ -138,8 +143,8 @@ func TestTenThousandSlowConnectionsDoNotKeepOthersWaiting(t *testing.T) {
 		}
 	})
 	slow := ask()
-	t.Logf("99 of 100 requests take %v at most, and %v beside %d slow connections", usual, slow, want)
-	if slow > time.Second {
+	t.Logf("100 requests take %v at most, and %v beside %d slow connections", usual, slow, want)
+	if slow > 5*time.Second { // A slow connection ends after 10 s.
 		t.Errorf("beside %d slow connections requests take %v, usually %v: they wait for the slow ones", want, slow, usual)
 	}
 

@@ -16,8 +16,8 @@
 // closing connections that it wants no more. Then it finishes the requests in flight, for up to 25 s, and exits with
 // code 0. SIGINT, a terminal's Ctrl-C, leaves out the 3 s; a second one ends it at once.
 //
-// Exit codes: 0 stopped, healthy or printed; 1 cannot listen, not healthy; 2 bad configuration or bad usage; 130 ended by
-// a second Ctrl-C.
+// Exit codes: 0 stopped, healthy or printed; 1 cannot listen, not healthy, cannot read what is running; 2 bad configuration
+// or bad usage; 130 ended by Ctrl-C when it was stopping already.
 package main
 
 import (
@@ -33,7 +33,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	_ "time/tzdata" // The image has no /usr/share/zoneinfo,
@@ -55,9 +55,7 @@ const (
 type configError struct{ error }
 
 func main() {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
-	if err := run(stop, os.Args[1:], os.Getenv, os.Stdout); err != nil {
+	if err := run(os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		if _, ok := errors.AsType[configError](err); ok {
 			os.Exit(2)
@@ -66,8 +64,8 @@ func main() {
 	}
 }
 
-// run is the program. It returns after a signal, when all requests are answered.
-func run(stop <-chan os.Signal, args []string, getenv func(string) string, stdout io.Writer) error {
+// run is the program. As a server it returns after a signal, when all requests are answered.
+func run(args []string, getenv func(string) string, stdout io.Writer) error {
 	command := "web"
 	if len(args) > 0 {
 		command = args[0]
@@ -79,11 +77,19 @@ func run(stop <-chan os.Signal, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return configError{err}
 	}
-	version := sync.OnceValues(func() (web.Version, error) {
+	var known atomic.Pointer[web.Version]
+	version := func() (web.Version, error) {
+		if v := known.Load(); v != nil {
+			return *v, nil
+		}
 		v, err := web.ReadVersion()
+		if err != nil {
+			return v, err // Not to be remembered: too many open files may be fewer next time.
+		}
 		v.App, v.Release, v.ReleasedAt, v.Commit, v.Dyno = dyno.App, dyno.Release, dyno.ReleasedAt, dyno.Commit, dyno.Name
-		return v, err
-	})
+		known.Store(&v)
+		return v, nil
+	}
 
 	switch command {
 	case "healthcheck":
@@ -103,16 +109,23 @@ func run(stop <-chan os.Signal, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return fmt.Errorf("PORT=%d: %w", dyno.Port, err)
 	}
-	if limit := heroku.MemoryLimit(os.DirFS("/sys/fs/cgroup")); limit > 0 && getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit / 10 * 9) // The rest is for what the Go runtime does not count.
-	}
-	if debug.SetMemoryLimit(-1) < math.MaxInt64 && getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // The limit makes it safe to collect garbage less often.
-	}
+	limitMemory(heroku.MemoryLimit(os.DirFS("/sys/fs/cgroup")), getenv)
 	if dyno.MetricsURL != "" {
 		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	return serve(stop, listener, &web.Server{Log: log, Version: version, BehindRouter: dyno.Name != ""})
+}
+
+// limitMemory makes the Go runtime keep to a limit in bytes, 0 for none, unless the environment says otherwise.
+func limitMemory(limit int64, getenv func(string) string) {
+	if limit > 0 && getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 10 * 9) // The rest is for what the Go runtime does not count.
+	}
+	if debug.SetMemoryLimit(-1) < math.MaxInt64 && getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // The limit makes it safe to collect garbage less often, which saves a fifth of the CPU time.
+	}
 }
 
 // newLogger returns a logger in the form and from the level that the environment says.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,8 +33,10 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	os.Unsetenv("HTTP_PROXY") // The tests talk to this machine only, by all of its addresses.
-	os.Unsetenv("http_proxy")
+	// The tests talk to this machine only, by all of its addresses, and set what they want themselves.
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "PORT", "DYNO", "LOG_LEVEL", "LOG_FORMAT", "GOMEMLIMIT", "GOGC", "HEROKU_METRICS_URL"} {
+		os.Unsetenv(name)
+	}
 	os.Exit(m.Run())
 }
 
@@ -305,6 +308,29 @@ func TestTheLogFitsHerokuAndSaysTheMemoryLimit(t *testing.T) {
 	}
 }
 
+func TestTheMemoryLimitIsNineTenthsOfTheDynosUnlessTheUserSaysOtherwise(t *testing.T) {
+	none, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	defer debug.SetMemoryLimit(none)
+	defer debug.SetGCPercent(percent)
+	for _, test := range []struct {
+		limit, wantLimit int64
+		env              map[string]string
+		wantPercent      int
+	}{
+		{512 << 20, 483183819, nil, 400},
+		{512 << 20, none, map[string]string{"GOMEMLIMIT": "off"}, 100},
+		{512 << 20, 483183819, map[string]string{"GOGC": "50"}, 100},
+		{0, none, nil, 100},
+	} {
+		debug.SetMemoryLimit(none) // As the Go runtime has it from the environment.
+		debug.SetGCPercent(100)
+		limitMemory(test.limit, func(name string) string { return test.env[name] })
+		if gotLimit, gotPercent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100); gotLimit/10 != test.wantLimit/10 || gotPercent != test.wantPercent {
+			t.Errorf("%d bytes, %v: got the limit %d and GOGC %d, want %d and %d", test.limit, test.env, gotLimit, gotPercent, test.wantLimit, test.wantPercent)
+		}
+	}
+}
+
 func TestMetricsGoWhereThePlatformWantsThemAndAFailureIsSilent(t *testing.T) {
 	t.Parallel() // The library reports every 20 s.
 	posted := make(chan string, 10)
@@ -407,6 +433,29 @@ func TestHealthcheckAsksTheServerOnThePort(t *testing.T) {
 	failsWith(t, 1, "healthcheck: port "+port+" answers 404 Not Found", []string{"PORT=" + port}, "healthcheck")
 	sick.Close()
 	failsWith(t, 1, "connection refused", []string{"PORT=" + port}, "healthcheck")
+}
+
+func TestCtrlCEndsAHealthcheckThatGetsNoAnswer(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	_, port, _ := net.SplitHostPort(silent.Addr().String())
+	command := server(t, []string{"PORT=" + port}, "healthcheck")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := silent.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	command.Process.Signal(os.Interrupt)
+	command.Wait()
+	if got := command.ProcessState.String(); got != "signal: interrupt" {
+		t.Errorf("got %q, want it to end by the signal", got)
+	}
 }
 
 // failsWith runs the server and wants the exit code, nothing on stdout and one line on stderr that holds text.
