@@ -89,12 +89,13 @@ type load struct {
 
 	mu      sync.Mutex
 	oldest  int            // the release that may still answer
+	dynos   int            // how many may answer
 	answers map[string]int // by release and dyno
 	bad     []string
 }
 
-func startLoad(app *testApp, release int) *load {
-	l := &load{app: app, oldest: release, answers: make(map[string]int)}
+func startLoad(app *testApp, release, dynos int) *load {
+	l := &load{app: app, oldest: release, dynos: dynos, answers: make(map[string]int)}
 	for range 20 {
 		l.clients.Go(func() {
 			client := app.heroku.Client()
@@ -110,7 +111,7 @@ func startLoad(app *testApp, release int) *load {
 
 func (l *load) ask(client *http.Client) {
 	l.mu.Lock()
-	oldest := l.oldest // It may be replaced while the request is on its way.
+	oldest, dynos := l.oldest, l.dynos // They may be replaced while the request is on its way.
 	l.mu.Unlock()
 	var version struct{ Release, Dyno string }
 	response, err := client.Get(l.app.heroku.URL(l.app.name) + "version")
@@ -129,21 +130,32 @@ func (l *load) ask(client *http.Client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	number, _ := strconv.Atoi(strings.TrimPrefix(version.Release, "v"))
+	dyno, _ := strconv.Atoi(strings.TrimPrefix(version.Dyno, "web."))
 	switch {
 	case err != nil:
 		l.bad = append(l.bad, err.Error())
 	case number < oldest:
 		l.bad = append(l.bad, fmt.Sprintf("an answer from release v%d after v%d was released", number, oldest))
+	case dyno > dynos:
+		l.bad = append(l.bad, fmt.Sprintf("an answer from web.%d when there were %d dynos", dyno, dynos))
 	default:
 		l.answers[version.Release+" "+version.Dyno]++
 	}
 }
 
-// from says that from now on no older release may answer.
-func (l *load) from(release int) {
+// from says that from now on no older release and no more dynos may answer.
+func (l *load) from(release, dynos int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.oldest = release
+	l.oldest, l.dynos = release, dynos
+}
+
+// gone waits until n dynos in all have stopped by themselves. Until then the router may choose them.
+func (l *load) gone(n int) {
+	l.app.Helper()
+	eventually(l.app.T, fmt.Sprint(n, " dynos to be gone"), func() bool {
+		return strings.Count(l.app.heroku.Log(l.app.name), "Process exited with status 0") == n
+	})
 }
 
 // more waits for n more answers.
@@ -175,16 +187,18 @@ func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 	h := startHeroku(t)
 	app := newServerApp(t, h, "lossless")
 	get(t, h.Client(), h.URL(app.name))
-	load := startLoad(app, 3)
+	load := startLoad(app, 3, 1)
 	load.more(1000)
 	load.check("one dyno")
 
 	app.deploy(checkout(t)) // v4
-	load.from(4)
+	load.gone(1)
+	load.from(4, 1)
 	load.more(1000)
 	load.check("a release")
 
 	run(t, ".", app.env, "heroku ps:restart")
+	load.gone(2)
 	load.more(1000)
 	load.check("a restart")
 
@@ -194,17 +208,21 @@ func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 			return strings.Count(run(t, ".", app.env, "heroku ps"), ": up ") == n
 		})
 	}
+	load.from(4, 3)
 	run(t, ".", app.env, "heroku ps:scale web=3:standard-1x")
 	up(3)
 	load.more(1000)
 	load.check("one dyno to three")
 	run(t, ".", app.env, "heroku ps:scale web=1:standard-1x")
+	load.gone(4)
 	up(1)
+	load.from(4, 1)
 	load.more(1000)
 	load.check("three dynos to one")
 
 	run(t, ".", app.env, "heroku rollback") // v5
-	load.from(5)
+	load.gone(5)
+	load.from(5, 1)
 	load.more(1000)
 	load.check("a rollback")
 
@@ -213,7 +231,6 @@ func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 	if log := h.Log(app.name); strings.Contains(log, "Error R") || strings.Contains(log, "at=error") || strings.Contains(log, "level=ERROR") {
 		t.Errorf("errors in the log:\n%s", log)
 	}
-	app.waitForLog(`Process exited with status 0`)
 }
 
 func TestADynoThatIsKilledTakesOnlyItsRequestsInFlightAlong(t *testing.T) {
@@ -221,7 +238,7 @@ func TestADynoThatIsKilledTakesOnlyItsRequestsInFlightAlong(t *testing.T) {
 	app := newServerApp(t, h, "killed")
 	run(t, ".", app.env, "heroku ps:scale web=3:standard-1x")
 	eventually(t, "three dynos up", func() bool { return strings.Count(h.Log(app.name), "State changed from starting to up") >= 3 })
-	load := startLoad(app, 3)
+	load := startLoad(app, 3, 3)
 	load.more(1000)
 	load.check("three dynos")
 

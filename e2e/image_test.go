@@ -164,11 +164,14 @@ func startContainer(t *testing.T, image string) (name, address string) {
 	return name, address
 }
 
-func TestAContainerNeedsNoRootNoCapabilitiesAndNoDisk(t *testing.T) {
+func TestAContainerNeedsNoRootNoCapabilitiesNoDiskAndNoTimeZonesOfTheSystem(t *testing.T) {
 	build(t, checkout(t), classic, "heroku-go-example-e2e:container", "")
-	name, address := startContainer(t, "--memory 64m heroku-go-example-e2e:container")
+	name, address := startContainer(t, "--memory 64m --env TZ=Asia/Tokyo heroku-go-example-e2e:container")
 	for _, path := range []string{"/", "/healthz", "/version", "/assets/style.css"} {
 		get(t, http.DefaultClient, "http://"+address+path)
+	}
+	if log := run(t, ".", os.Environ(), "docker logs "+name); !strings.Contains(log, "+09:00 level=INFO msg=request ") {
+		t.Errorf("got the log %s, want the time in Tokyo", log)
 	}
 	run(t, ".", os.Environ(), "docker exec "+name+" /server healthcheck")
 	if out, err := try(t, ".", os.Environ(), "docker exec --env PORT=1 "+name+" /server healthcheck"); err == nil {

@@ -30,6 +30,7 @@ type app struct {
 	formation       map[string]processes // by process type
 	releases        []*release           // the last one is current
 	dynos           []*dyno
+	leaving         []*dyno // were told to stop when they were up
 	log             []string
 }
 
@@ -69,7 +70,7 @@ func (h *Heroku) release(a *app, description string, change func(*release)) *rel
 func (h *Heroku) restart(a *app, _ *http.Request) (any, error) {
 	old := a.dynos
 	a.dynos = nil
-	h.stop(old...)
+	h.stop(a, old...)
 	h.scale(a)
 	return object{}, nil
 }

@@ -44,7 +44,7 @@ func (h *Heroku) scale(a *app) {
 		fmt.Sscanf(d.name, d.processType+".%d", &number)
 		surplus := number > a.formation[d.processType].quantity
 		if surplus {
-			h.stop(d)
+			h.stop(a, d)
 		}
 		return surplus
 	})
@@ -79,10 +79,13 @@ func (h *Heroku) start(a *app, release *release, image *image, processType, name
 	h.dynos.Go(func() { h.run(a, d, port) })
 }
 
-// stop makes the dynos end. The router does not choose them any more. The caller holds h.mu.
-func (h *Heroku) stop(dynos ...*dyno) {
+// stop makes the dynos end. The router still chooses those that were up for a while. The caller holds h.mu.
+func (h *Heroku) stop(a *app, dynos ...*dyno) {
 	for _, d := range dynos {
-		d.state = "down"
+		if d.state == "up" {
+			a.leaving = append(a.leaving, d)
+		}
+		d.state, d.since = "down", time.Now()
 		close(d.stopping)
 	}
 }

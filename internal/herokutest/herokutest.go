@@ -169,7 +169,7 @@ func (h *Heroku) Close() error {
 	h.mu.Lock()
 	h.closed = true
 	for _, app := range h.apps {
-		h.stop(app.dynos...)
+		h.stop(app, app.dynos...)
 		app.dynos = nil
 	}
 	h.mu.Unlock()

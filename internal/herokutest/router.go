@@ -124,6 +124,9 @@ var routerErrors = map[string]string{
 	"H27": "Client Request Interrupted",
 }
 
+// routedFor is how long the router goes on with a dyno that was told to stop. It hears of that a little later.
+const routedFor = time.Second
+
 // choose returns a random web dyno that is up and has not refused the request, or the code of the error to answer with.
 // While there is none but one starts, it waits: a start ends by itself, by R10 if by nothing else. The caller holds h.mu.
 func (h *Heroku) choose(ctx context.Context, a *app, refused []*dyno) (*dyno, string) {
@@ -131,11 +134,12 @@ func (h *Heroku) choose(ctx context.Context, a *app, refused []*dyno) (*dyno, st
 	defer stop()
 	for {
 		var up, starting, crashed []*dyno
-		for _, d := range a.dynos {
+		a.leaving = slices.DeleteFunc(a.leaving, func(d *dyno) bool { return time.Since(d.since) > routedFor })
+		for _, d := range slices.Concat(a.dynos, a.leaving) {
 			switch {
 			case d.processType != "web":
 			case slices.Contains(refused, d):
-			case d.state == "up":
+			case d.state == "up" || d.state == "down":
 				up = append(up, d)
 			case d.state == "starting":
 				starting = append(starting, d)

@@ -80,6 +80,23 @@ func TestTheRouterHoldsARequestWhileADynoStarts(t *testing.T) {
 	}
 }
 
+func TestTheRouterGoesOnForAWhileWithADynoThatWasToldToStop(t *testing.T) {
+	h, a := routed("up")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	defer server.Close()
+	d := a.dynos[0]
+	d.address, d.stopping = strings.TrimPrefix(server.URL, "http://"), make(chan bool)
+	a.dynos = nil
+	h.stop(a, d)
+	if answer := ask(h, nil); answer.StatusCode != http.StatusTeapot {
+		t.Errorf("got %s, want the dyno's answer", answer.Status)
+	}
+	d.since = time.Now().Add(-2 * routedFor)
+	if answer := ask(h, nil); answer.StatusCode != 503 || !strings.Contains(h.Log("fern"), "code=H14") {
+		t.Errorf("later: got %s, want 503", answer.Status)
+	}
+}
+
 func TestTheRoutersOwnErrorsAre503WithACode(t *testing.T) {
 	for want, states := range map[string][]string{"H10": {"crashed", "crashed"}, "H14": {}, "H21": {"up"}} {
 		h, a := routed(states...)
