@@ -22,7 +22,7 @@ func visit(t *testing.T, url, sha256 string) string {
 
 func TestThePageOfAReleasedDynoHasNothingThatAVisitorWouldComplainOf(t *testing.T) {
 	h := startHeroku(t)
-	app := newApp(t, h, "page")
+	app := newApp(t, h, "go-on-heroku")
 	run(t, ".", app.env, "heroku labs:enable runtime-dyno-metadata")
 	app.deploy(checkout(t))
 	get(t, h.Client(), h.URL(app.name))
