@@ -83,8 +83,14 @@ func findTools() error {
 	if err != nil {
 		return err
 	}
-	os.Setenv("PATH", filepath.Join(tools, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	for _, tool := range []string{"heroku", "docker", "docker-registry", "nix", "skopeo", "curl", "jq", "shellcheck", "git", "script", "unshare"} {
+	bin := filepath.Join(tools, "bin")
+	for _, tool := range []string{"heroku", "docker-registry", "nix", "actionlint", "kubectl-validate"} {
+		if _, err := os.Stat(filepath.Join(bin, tool)); err != nil {
+			return err // Another one in PATH would not do.
+		}
+	}
+	os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	for _, tool := range []string{"docker", "node", "skopeo", "curl", "jq", "shellcheck", "git", "script", "unshare"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err
 		}
@@ -216,37 +222,6 @@ func try(t *testing.T, dir string, env []string, command string) (string, error)
 	err := shell.Run()
 	t.Logf("%5.1f s  %s", time.Since(start).Seconds(), command)
 	return out.String(), err
-}
-
-// runUntil runs a command that does not end by itself. Once it has printed the text, runUntil calls check with all that was
-// printed, and interrupts the command.
-func runUntil(t *testing.T, dir string, env []string, command, text string, check func(printed string)) {
-	t.Helper()
-	shell := exec.Command("sh", "-c", command)
-	shell.Dir, shell.Env = dir, env
-	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out, err := shell.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	shell.Stderr = shell.Stdout
-	if err := shell.Start(); err != nil {
-		t.Fatal(err)
-	}
-	timer := time.AfterFunc(time.Minute, func() { syscall.Kill(-shell.Process.Pid, syscall.SIGKILL) })
-	defer timer.Stop()
-	defer shell.Wait()
-	defer syscall.Kill(-shell.Process.Pid, syscall.SIGINT)
-	var printed bytes.Buffer
-	buffer := make([]byte, 4096)
-	for !strings.Contains(printed.String(), text) {
-		n, err := out.Read(buffer)
-		printed.Write(buffer[:n])
-		if err != nil {
-			t.Fatalf("%s: ended without printing %q:\n%s", command, text, &printed)
-		}
-	}
-	check(printed.String())
 }
 
 func read(t *testing.T, file string) string {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -19,10 +20,12 @@ func TestTheFlakeIsWholeAndItsChecksPass(t *testing.T) {
 	}
 }
 
+// userEnv is a user's own environment, not that of CI.
+func userEnv() []string { return append(os.Environ(), "GOFLAGS=", "GOPROXY=", "GOTOOLCHAIN=") }
+
 func TestTheDevelopmentShellHasThePinnedToolsAndOneLineOfGreetingAtMost(t *testing.T) {
 	dir := checkout(t)
-	env := append(os.Environ(), "GOFLAGS=", "GOPROXY=", "GOTOOLCHAIN=") // A user's own environment, not that of CI.
-	out := nix(t, dir, env, "nix develop --command sh -c 'go version && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
+	out := nix(t, dir, userEnv(), "nix develop --command sh -c 'go version && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) != 5 || lines[0] != "go version go"+goVersion()+" linux/amd64" || !strings.Contains(lines[1], "gopls is /nix/store/") {
 		t.Errorf("got %q, want Go %s, nothing from staticcheck, and four programs", lines, goVersion())
@@ -38,7 +41,7 @@ func TestNixFmtFormatsGoAndNix(t *testing.T) {
 	}
 }
 
-// With a page, a README and a dependency of one's own, nothing is left that fails.
+// With a page, a route, a README and a dependency of one's own, nothing is left that fails.
 func TestAProjectFromTheTemplateBuildsAndPassesItsTests(t *testing.T) {
 	template, dir := checkout(t), t.TempDir()
 	run(t, dir, os.Environ(), "nix flake init --template git+file://"+template+" && git init --quiet && git add --all")
@@ -49,7 +52,7 @@ func TestAProjectFromTheTemplateBuildsAndPassesItsTests(t *testing.T) {
 		t.Errorf("the new project's image is %s, the template's %s", got, want)
 	}
 
-	run(t, dir, os.Environ(), "rm e2e/walkthrough_test.go")
+	run(t, dir, os.Environ(), "rm -rf e2e/walkthrough_test.go e2e/elsewhere_test.go elsewhere")
 	module := filepath.Join("vendor", "example.com", "mixed")
 	for name, content := range map[string]string{
 		"README.md": "# My app\n",
@@ -71,7 +74,21 @@ func TestAProjectFromTheTemplateBuildsAndPassesItsTests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	readme := read(t, "../README.md") // It may be that of a project made from this one, without the example.
+	for i, block := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(readme, -1) {
+		file := filepath.Join(dir, "internal/web", []string{"web.go", "web_test.go"}[i])
+		code, isRoute := read(t, file), "\tget(\"/version\", "
+		if i > 0 {
+			code += "\n" + block[1]
+		} else {
+			code = strings.Replace(code, isRoute, block[1]+isRoute, 1)
+		}
+		if err := os.WriteFile(file, []byte(code), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	run(t, dir, os.Environ(), "git add --all && go vet ./... && go test . ./internal/...")
+	nix(t, dir, userEnv(), "nix develop --command staticcheck ./...")
 	nix(t, dir, os.Environ(), "nix build .#server")
 	const tag = "heroku-go-example-e2e:own"
 	build(t, dir, classic, tag, "--network none")

@@ -167,7 +167,7 @@ func startContainer(t *testing.T, image string) (name, address string) {
 func TestAContainerNeedsNoRootNoCapabilitiesNoDiskAndNoTimeZonesOfTheSystem(t *testing.T) {
 	build(t, checkout(t), classic, "heroku-go-example-e2e:container", "")
 	name, address := startContainer(t, "--memory 64m --env TZ=Asia/Tokyo heroku-go-example-e2e:container")
-	for _, path := range []string{"/", "/healthz", "/version", "/assets/style.css"} {
+	for _, path := range []string{"/", "/healthz", "/version"} {
 		get(t, http.DefaultClient, "http://"+address+path)
 	}
 	if log := run(t, ".", os.Environ(), "docker logs "+name); !strings.Contains(log, "+09:00 level=INFO msg=request ") {

@@ -1,16 +1,20 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"heroku-go-example/internal/herokutest"
 )
@@ -21,8 +25,8 @@ func readmeCommands(t *testing.T) []string {
 	var commands []string
 	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(read(t, "../README.md"), -1) {
 		shell, ok := strings.CutPrefix(block[1], "sh\n")
-		if !ok && !strings.HasPrefix(block[1], "md\n") {
-			t.Fatalf("a block of the README is neither shell nor markdown: %s", block[0])
+		if !ok && !strings.HasPrefix(block[1], "md\n") && !strings.HasPrefix(block[1], "go\n") {
+			t.Fatalf("a block of the README is neither shell nor Markdown nor Go: %s", block[0])
 		}
 		if !ok {
 			continue
@@ -86,8 +90,9 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"go run .":      w.goRun,
 		"go test ./...": w.isRunByCI("go test ./..."),
 		"sh e2e/try":    w.isRunByCI("sh e2e/try --check"),
-		"go test -run '^$' -bench Bare -benchtime 200000x .": w.isRunByCI("go test -race=false -run '^$' -bench . -benchtime 20000x ."),
-		"heroku login": w.login,
+		"go test -run '^$' -bench Bare -benchtime 200000x .":         w.isRunByCI("go test -race=false -run '^$' -bench . -benchtime 20000x ."),
+		"go test . ./internal/...":                                   w.standsIn("e2e/flake_test.go"),
+		"heroku login":                                               w.login,
 		"heroku create --stack container my-own-app":                 w.create,
 		"heroku labs:enable runtime-dyno-metadata":                   w.succeeds("Enabling"),
 		"nix run .#deploy -- my-own-app":                             w.deploy,
@@ -366,4 +371,35 @@ func (w *walk) setLogFormat(command string) {
 	w.answers()
 	line := regexp.MustCompile(`app\[web\.\d\]: {"level":"INFO","msg":"request","method":"GET"`)
 	eventually(w.T, "JSON in the log", func() bool { return line.MatchString(w.heroku.Log(w.app)) })
+}
+
+// runUntil runs a command that does not end by itself. Once it has printed the text, runUntil calls check with all that was
+// printed, and interrupts the command.
+func runUntil(t *testing.T, dir string, env []string, command, text string, check func(printed string)) {
+	t.Helper()
+	shell := exec.Command("sh", "-c", command)
+	shell.Dir, shell.Env = dir, env
+	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := shell.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell.Stderr = shell.Stdout
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(time.Minute, func() { syscall.Kill(-shell.Process.Pid, syscall.SIGKILL) })
+	defer timer.Stop()
+	defer shell.Wait()
+	defer syscall.Kill(-shell.Process.Pid, syscall.SIGINT)
+	var printed bytes.Buffer
+	buffer := make([]byte, 4096)
+	for !strings.Contains(printed.String(), text) {
+		n, err := out.Read(buffer)
+		printed.Write(buffer[:n])
+		if err != nil {
+			t.Fatalf("%s: ended without printing %q:\n%s", command, text, &printed)
+		}
+	}
+	check(printed.String())
 }

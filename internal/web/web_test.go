@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -43,10 +45,7 @@ func askServer(t *testing.T, server *Server, method, target string, header http.
 
 func TestEveryRouteAnswersWithItsContent(t *testing.T) {
 	for _, test := range []struct{ path, contentType, cache, content string }{
-		{"/", "text/html; charset=utf-8", "no-cache", "<h1>"},
-		{"/assets/style.css", "text/css; charset=utf-8", "no-cache", "{"},
-		{"/assets/version.js", "text/javascript; charset=utf-8", "no-cache", "fetch('/version')"},
-		{"/assets/icon.svg", "image/svg+xml", "no-cache", "<svg"},
+		{"/", "text/html; charset=utf-8", "no-cache", "<h1"},
 		{"/healthz", "text/plain; charset=utf-8", "no-store", "ok\n"},
 		{"/version", "application/json", "no-store", `"dyno": "web.1"`},
 	} {
@@ -68,13 +67,50 @@ func TestEveryRouteAnswersWithItsContent(t *testing.T) {
 	}
 }
 
+// assetPaths returns the paths of the files in assets/, which may be other ones tomorrow.
+func assetPaths(t *testing.T) (paths []string) {
+	t.Helper()
+	_, all := loadAssets()
+	for name := range all {
+		if !hashInName.MatchString(name) {
+			paths = append(paths, "/assets/"+name)
+		}
+	}
+	return paths
+}
+
+func TestEveryFileInTheFolderIsServed(t *testing.T) {
+	for _, path := range assetPaths(t) {
+		want, err := embedded.ReadFile(path[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, got, _ := ask(t, "GET", path, nil)
+		if response.StatusCode != 200 || got != string(want) || response.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("GET %s: got %d, %v and %d bytes, want the file, and no-cache", path, response.StatusCode, response.Header, len(got))
+		}
+		if response, _, _ = ask(t, "HEAD", path, nil); response.StatusCode != 200 || response.Header.Get("Content-Length") != strconv.Itoa(len(want)) {
+			t.Errorf("HEAD %s: got %d, %v", path, response.StatusCode, response.Header)
+		}
+	}
+}
+
+func TestThePageHasNothingThatItsSecurityPolicyForbids(t *testing.T) {
+	_, page, _ := ask(t, "GET", "/", nil)
+	for what, pattern := range map[string]string{
+		"a style in the page":       `(?i)<style|<[^>]*\sstyle\s*=`,
+		"a script in the page":      `(?i)<script(\s[^>]*)?>\s*[^\s<]|<[^>]*\son\w+\s*=`,
+		"what comes from elsewhere": `(?i)<(script|img|link rel="?(stylesheet|icon|preload))[^>]*(src|href)\s*=\s*["']?(https?:)?//`,
+	} {
+		if found := regexp.MustCompile(pattern).FindString(page); found != "" {
+			t.Errorf("browsers will block %s: %s; put it into a file in assets/, or change securityHeaders", what, found)
+		}
+	}
+}
+
 func TestThePageAsksForNothingThatIsNotServed(t *testing.T) {
 	_, page, _ := ask(t, "GET", "/", nil)
-	links := regexp.MustCompile(`(?:href|src)="(/[^"]*)"`).FindAllStringSubmatch(page, -1)
-	if len(links) == 0 {
-		t.Fatal("the page asks for nothing, not even a stylesheet")
-	}
-	for _, link := range links {
+	for _, link := range regexp.MustCompile(`(?:href|src)\s*=\s*["']?(/[^"'\s>]*)`).FindAllStringSubmatch(page, -1) {
 		if response, _, _ := ask(t, "GET", link[1], nil); response.StatusCode != 200 {
 			t.Errorf("the page links to %s, which answers %d", link[1], response.StatusCode)
 		}
@@ -83,7 +119,7 @@ func TestThePageAsksForNothingThatIsNotServed(t *testing.T) {
 
 func TestAnAssetThatTheClientHasIsNotSentAgain(t *testing.T) {
 	etags := make(map[string]string)
-	for _, path := range []string{"/", "/assets/style.css", "/assets/version.js", "/assets/icon.svg"} {
+	for _, path := range append(assetPaths(t), "/") {
 		response, _, _ := ask(t, "GET", path, nil)
 		etag := response.Header.Get("ETag")
 		if other, taken := etags[etag]; taken {
@@ -109,10 +145,14 @@ func TestAnAssetThatTheClientHasIsNotSentAgain(t *testing.T) {
 }
 
 func TestAPageOfAnotherReleaseGetsTheAssetsOfThisOne(t *testing.T) {
-	_, want, _ := ask(t, "GET", "/assets/style.css", nil)
-	response, got, _ := ask(t, "GET", "/assets/style.0123456789ab.css", nil)
-	if response.StatusCode != 200 || got != want || response.Header.Get("Cache-Control") != "no-cache" {
-		t.Errorf("got %d, %v, %q, want today's stylesheet, not to be kept under that name", response.StatusCode, response.Header, got)
+	for _, today := range assetPaths(t) {
+		ext := path.Ext(today)
+		other := strings.TrimSuffix(today, ext) + ".0123456789ab" + ext
+		_, want, _ := ask(t, "GET", today, nil)
+		response, got, _ := ask(t, "GET", other, nil)
+		if response.StatusCode != 200 || got != want || response.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("GET %s: got %d, %v, want today's file, not to be kept under that name", other, response.StatusCode, response.Header)
+		}
 	}
 	if response, _, _ := ask(t, "GET", "/assets/nope.0123456789ab.css", nil); response.StatusCode != 404 {
 		t.Errorf("got %d, want 404", response.StatusCode)
@@ -121,7 +161,7 @@ func TestAPageOfAnotherReleaseGetsTheAssetsOfThisOne(t *testing.T) {
 
 func TestAnAssetHasATypeThatBrowsersTake(t *testing.T) {
 	for name, want := range map[string]string{
-		"a.js": "text/javascript", "a.mjs": "javascript", "a.json": "json", "a.png": "image/png", "a.wasm": "application/wasm", "LICENSE": "text/plain",
+		"a.css": "text/css; charset=utf-8", "a.svg": "image/svg+xml", "a.js": "text/javascript; charset=utf-8", "a.mjs": "javascript", "a.json": "json", "a.png": "image/png", "a.wasm": "application/wasm", "LICENSE": "text/plain",
 	} {
 		if got := newAsset(name, "", []byte("export default 1")).plain.header.Get("Content-Type"); !strings.Contains(got, want) {
 			t.Errorf("%s: got the content type %s, want %s", name, got, want)
@@ -154,7 +194,7 @@ func TestAnUnknownAssetIs404AndNoPathLeadsOutOfTheFolder(t *testing.T) {
 
 func TestAnotherMethodIs405WithTheAllowedOnes(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"} {
-		for _, path := range []string{"/", "/assets/style.css", "/healthz", "/version"} {
+		for _, path := range []string{"/", "/assets/any", "/healthz", "/version"} {
 			response, _, log := ask(t, method, path, nil)
 			if response.StatusCode != 405 || response.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s: got %d with Allow %q, want 405 with Allow GET, HEAD",
