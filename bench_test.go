@@ -29,6 +29,7 @@ const bareServer = `package main
 import (
 	"net/http"
 	"os"
+	"strconv"
 )
 
 func main() {
@@ -36,8 +37,10 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
+	length := strconv.Itoa(len(page))
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Length", length)
 		w.Write(page)
 	})
 	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
@@ -199,9 +202,14 @@ func exchange(b *testing.B, conn net.Conn, buffer []byte) {
 		}
 		_, length, _ := strings.Cut(string(header), "Content-Length: ")
 		length, _, _ = strings.Cut(length, "\r\n")
-		if want, err := strconv.Atoi(length); err != nil || len(body) >= want {
-			return
+		want, err := strconv.Atoi(length)
+		if err == nil {
+			_, err = io.CopyN(io.Discard, conn, int64(want-len(body)))
 		}
+		if err != nil {
+			b.Error(err)
+		}
+		return
 	}
 }
 

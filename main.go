@@ -176,8 +176,8 @@ func serve(stop <-chan os.Signal, listener net.Listener, handler *web.Server) er
 		}
 	}()
 	if received == syscall.SIGTERM {
-		log.Info("stopping: still taking requests", "for", drainTime)
 		handler.Drain()
+		log.Info("stopping: still taking requests", "for", drainTime)
 		time.Sleep(drainTime)
 	}
 	log.Info("stopping: finishing the requests in flight", "timeout", shutdownTimeout)

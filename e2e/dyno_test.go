@@ -58,7 +58,7 @@ func addRoutes(t *testing.T, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, "internal/web/more.go"), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nmoreRoutes(get)|' internal/web/web.go`)
+	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nmoreRoutes(get)|' internal/web/web.go && grep -q moreRoutes internal/web/web.go`)
 }
 
 // newServerApp makes an app of this project with moreRoutes, released as v3.

@@ -84,7 +84,7 @@ func findTools() error {
 		return err
 	}
 	bin := filepath.Join(tools, "bin")
-	for _, tool := range []string{"heroku", "docker-registry", "nix", "actionlint", "kubectl-validate"} {
+	for _, tool := range []string{"heroku", "docker-registry", "nix", "actionlint", "kubectl-validate", "chromium"} {
 		if _, err := os.Stat(filepath.Join(bin, tool)); err != nil {
 			return err // Another one in PATH would not do.
 		}
@@ -117,6 +117,12 @@ func findTools() error {
 func goVersion() string {
 	_, version, _ := strings.Cut(goImage, ":")
 	return version
+}
+
+// isVendored says whether the package is in vendor/.
+func isVendored(name string) bool {
+	_, err := os.Stat(filepath.Join("../vendor", name))
+	return err == nil
 }
 
 func lastLine(text string) string {

@@ -19,7 +19,7 @@ func TestTheWorkflowsAreValidAndTheirActionsArePinned(t *testing.T) {
 			t.Errorf("%s: want no permissions by default", name)
 		}
 		for _, line := range regexp.MustCompile(`uses: .*`).FindAllString(text, -1) {
-			if !regexp.MustCompile(`^uses: [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`).MatchString(line) {
+			if !regexp.MustCompile(`^uses: (\./.*|[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$`).MatchString(line) {
 				t.Errorf("%s: %q: want a commit and its version", name, line)
 			}
 		}
@@ -61,7 +61,7 @@ func TestNothingIsDeployedWithoutAnAppAndAToken(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q", env, out, err, want)
 		}
 	}
-	if condition := "if: github.event.workflow_run.conclusion == 'success' && github.event.workflow_run.event == 'push'\n"; !strings.Contains(text, condition) {
+	if condition := "if: github.event.workflow_run.conclusion == 'success' && github.event.workflow_run.event == 'push' && github.event.workflow_run.head_sha == github.sha\n"; !strings.Contains(text, condition) {
 		t.Errorf("deploy.yml does not say %s", condition)
 	}
 }
@@ -75,12 +75,14 @@ func TestTheButtonMakesAnAppThatRuns(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, "../app.json")), &app); err != nil {
 		t.Fatal(err)
 	}
-	if app.Stack != "container" || app.Formation["web"].Quantity != 1 {
-		t.Errorf("got the stack %q and the formation %v, want container and one web dyno", app.Stack, app.Formation)
+	if app.Stack != "container" || app.Formation["web"].Quantity < 1 {
+		t.Errorf("got the stack %q and the formation %v, want container and a web dyno", app.Stack, app.Formation)
 	}
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(app.Env["LOG_LEVEL"].Value)); err != nil {
-		t.Errorf("got the variables %v: LOG_LEVEL: %v", app.Env, err)
+	if variable, ok := app.Env["LOG_LEVEL"]; ok {
+		if err := level.UnmarshalText([]byte(variable.Value)); err != nil {
+			t.Errorf("LOG_LEVEL: %v", err)
+		}
 	}
 }
 
@@ -96,7 +98,7 @@ func TestAppJSONFollowsHerokusSchema(t *testing.T) {
 	const node = "node -e '" + script + "' "
 	run(t, ".tools", os.Environ(), node+"../../app.json")
 	wrong := filepath.Join(t.TempDir(), "app.json")
-	if err := os.WriteFile(wrong, []byte(strings.Replace(read(t, "../app.json"), `"basic"`, `"tiny"`, 1)), 0o644); err != nil {
+	if err := os.WriteFile(wrong, []byte(`{"formation": {"web": {"quantity": 1, "size": "tiny"}}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := try(t, ".tools", os.Environ(), node+wrong); err == nil {
@@ -113,7 +115,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		text := read(t, file)
 		anchors := make(map[string]bool)
 		for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
-			anchor := regexp.MustCompile("[^a-z0-9 _-]").ReplaceAllString(strings.ToLower(heading[1]), "")
+			anchor := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
 			anchors["#"+strings.ReplaceAll(anchor, " ", "-")] = true
 		}
 		links := regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"`).FindAllStringSubmatch(text, -1)
@@ -122,13 +124,13 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			switch u, err := url.Parse(link); {
 			case err != nil:
 				t.Errorf("%s: %v", file, err)
-			case u.Scheme == "https":
+			case u.Scheme != "":
 			case strings.HasPrefix(link, "#"):
 				if !anchors[link] {
 					t.Errorf("%s: there is no heading for %s", file, link)
 				}
 			default:
-				if _, err := os.Stat(filepath.Join("..", link)); err != nil {
+				if _, err := os.Stat(filepath.Join("..", u.Path)); err != nil {
 					t.Errorf("%s: %v", file, err)
 				}
 			}

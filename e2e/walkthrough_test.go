@@ -53,9 +53,34 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 }
 
 var moreCommands = []string{
-	"docker build", "docker load <result", "docker run", "git push", // what others do
+	"docker load <result", "docker run", // what others do
 	"go get", "heroku run", "heroku run bash", // with what only the reader knows, or what fails
 	"go test -v -run Beside ./e2e", "sh e2e/setup",
+}
+
+func TestTheReadmesRouteAnswersAsItsTestSays(t *testing.T) {
+	dir := checkout(t)
+	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(read(t, "../README.md"), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("the README has %d blocks of Go, want a route and its test", len(blocks))
+	}
+	put := func(name, before, block string) {
+		file := filepath.Join(dir, "internal/web", name)
+		code := read(t, file)
+		if strings.Contains(code, strings.TrimSpace(block[:strings.Index(block, "\n")])) {
+			return // Who has taken it over already has it.
+		}
+		at := strings.Index(code, before)
+		if err := os.WriteFile(file, []byte(code[:at]+block+code[at:]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("web.go", "\tget(\"/version\", ", blocks[0][1])
+	put("web_test.go", "func TestEveryRoute", blocks[1][1])
+	name := regexp.MustCompile(`func (Test\w+)`).FindStringSubmatch(blocks[1][1])[1]
+	if out := run(t, dir, os.Environ(), "go test -v -run "+name+" ./internal/web"); !strings.Contains(out, "--- PASS: "+name) {
+		t.Error(out)
+	}
 }
 
 // A walk is somebody who follows the README in a fresh checkout, with a browser that only fetches pages.

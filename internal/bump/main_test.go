@@ -33,7 +33,7 @@ func sources(t *testing.T, list string) *httptest.Server {
 		case r.Header.Get("Authorization") != "Bearer t0ken":
 			w.Header().Set("Www-Authenticate", `Bearer realm="`+server.URL+`/token",service="registry.example",scope="repository:library/golang:pull"`)
 			w.WriteHeader(http.StatusUnauthorized)
-		case r.PathValue("tag") != "1.28.1-alpine":
+		case r.PathValue("tag") != "1.99.1-alpine":
 			w.WriteHeader(http.StatusNotFound)
 		default:
 			fmt.Fprint(w, index)
@@ -44,7 +44,7 @@ func sources(t *testing.T, list string) *httptest.Server {
 	return server
 }
 
-// newGo is the list with go1.28.1 as the newest, with a checksum of 64 times the same digit for each platform.
+// newGo is the list with go1.99.1 as the newest, with a checksum of 64 times the same digit for each platform.
 func newGo(version string, platforms ...string) string {
 	var files []string
 	for i, platform := range platforms {
@@ -58,7 +58,7 @@ func newGo(version string, platforms ...string) string {
 				os, arch, version, strings.Repeat(digit, 64), kind))
 		}
 	}
-	return `[{"version": "go1.29rc1", "stable": false, "files": []},
+	return `[{"version": "go1.100rc1", "stable": false, "files": []},
 		{"version": "` + version + `", "stable": true, "files": [` + strings.Join(files, ",") + `]},
 		{"version": "go1.27.9", "stable": true, "files": []}]`
 }
@@ -98,16 +98,16 @@ func contents(t *testing.T, dir string) string {
 }
 
 func TestANewerGoIsPutInEveryPlace(t *testing.T) {
-	dir, server := project(t), sources(t, newGo("go1.28.1", platforms...))
+	dir, server := project(t), sources(t, newGo("go1.99.1", platforms...))
 	var out bytes.Buffer
 	if err := bump(dir, server.URL+"/list", server.URL, false, &out); err != nil {
 		t.Fatal(err)
 	}
 	after := contents(t, dir)
 	for _, want := range []string{
-		"ARG GO_IMAGE=golang:1.28.1-alpine@" + indexDigest + "\n",
-		"GOTOOLCHAIN=go1.28.1 go build\n",
-		`version = "1.28.1"; #`,
+		"ARG GO_IMAGE=golang:1.99.1-alpine@" + indexDigest + "\n",
+		"GOTOOLCHAIN=go1.99.1 go build\n",
+		`version = "1.99.1"; #`,
 		`platform = "linux-amd64";` + "\n        sha256 = \"" + strings.Repeat("1", 64) + `"`,
 		`platform = "linux-arm64";` + "\n        sha256 = \"" + strings.Repeat("2", 64) + `"`,
 		`platform = "darwin-amd64";` + "\n        sha256 = \"" + strings.Repeat("3", 64) + `"`,
@@ -128,7 +128,7 @@ func TestANewerGoIsPutInEveryPlace(t *testing.T) {
 }
 
 func TestADryRunShowsTheSameAndChangesNothing(t *testing.T) {
-	dir, server := project(t), sources(t, newGo("go1.28.1", platforms...))
+	dir, server := project(t), sources(t, newGo("go1.99.1", platforms...))
 	before := contents(t, dir)
 	var dry, real bytes.Buffer
 	if err := bump(dir, server.URL+"/list", server.URL, true, &dry); err != nil {
@@ -146,21 +146,21 @@ func TestADryRunShowsTheSameAndChangesNothing(t *testing.T) {
 }
 
 func TestAReadmeOfOnesOwnNeedsNoVersion(t *testing.T) {
-	dir, server := project(t), sources(t, newGo("go1.28.1", platforms...))
+	dir, server := project(t), sources(t, newGo("go1.99.1", platforms...))
 	if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte("# My app\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := bump(dir, server.URL+"/list", server.URL, false, &out); err != nil || !strings.Contains(contents(t, dir), "golang:1.28.1-alpine") {
+	if err := bump(dir, server.URL+"/list", server.URL, false, &out); err != nil || !strings.Contains(contents(t, dir), "golang:1.99.1-alpine") {
 		t.Errorf("got %v and %s, want all else to change", err, &out)
 	}
 }
 
 func TestWhenSomethingIsMissingNothingChanges(t *testing.T) {
 	for _, test := range []struct{ name, list, want string }{
-		{"no image yet", newGo("go1.28.2", platforms...), "golang:1.28.2-alpine: there is no such image yet"},
-		{"no archive for a platform", newGo("go1.28.1", platforms[:3]...), "nix/toolchain.nix: go1.28.1 has no archive"},
-		{"no stable release", `[{"version": "go1.29rc1"}]`, "names no stable release"},
+		{"no image yet", newGo("go1.99.2", platforms...), "golang:1.99.2-alpine: there is no such image yet"},
+		{"no archive for a platform", newGo("go1.99.1", platforms[:3]...), "nix/toolchain.nix: go1.99.1 has no archive"},
+		{"no stable release", `[{"version": "go1.100rc1"}]`, "names no stable release"},
 		{"no list", "<html>", "find the newest Go: read "},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -37,7 +37,7 @@ type assets map[string]*asset
 
 var hashInName = regexp.MustCompile(`\.[0-9a-f]{12}(\.\w+)?$`)
 
-func loadAssets() (page *asset, all assets) {
+var loadAssets = sync.OnceValues(func() (page *asset, all assets) {
 	all = make(assets)
 	html, err := embedded.ReadFile("assets/index.html")
 	if err != nil {
@@ -58,7 +58,7 @@ func loadAssets() (page *asset, all assets) {
 		return err
 	})
 	return newAsset("index.html", "no-cache", html), all
-}
+})
 
 // ServeHTTP serves the asset that the route's variable "name" names. In place of one of another release, which a page of
 // that release may still ask for, it serves the one of today.
