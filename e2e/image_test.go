@@ -115,7 +115,7 @@ func TestTheImageIsOneFile(t *testing.T) {
 func TestAnEditOfTheProjectsOwnCodeLeavesTheDependenciesInTheCache(t *testing.T) {
 	dir := checkout(t)
 	build(t, dir, classic, "heroku-go-example-e2e:edit", "")
-	run(t, dir, os.Environ(), `sed -i 's/"stopped"/"has stopped"/' main.go`)
+	run(t, dir, os.Environ(), fmt.Sprintf("echo 'var edited = %d' >>main.go", time.Now().UnixNano())) // Docker remembers what it has built once.
 	var got []string
 	for step := range strings.SplitSeq(build(t, dir, classic, "heroku-go-example-e2e:edit", ""), "Step ") {
 		if strings.Contains(step, "go build ") {

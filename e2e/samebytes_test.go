@@ -114,8 +114,7 @@ func TestNixCompilesOnlyWhatAnEditTouches(t *testing.T) {
 	}
 
 	// The build lists what it compiles.
-	edit := fmt.Sprintf("var edited = %d\n", time.Now().UnixNano()) // Nix remembers what it has built once.
-	run(t, dir, os.Environ(), "echo '"+edit+"' >>main.go")
+	run(t, dir, os.Environ(), fmt.Sprintf("echo 'var edited = %d' >>main.go", time.Now().UnixNano())) // Nix remembers what it has built once.
 	var compiled []string
 	for line := range strings.Lines(nix(t, dir, os.Environ(), "nix build .#server --print-build-logs")) {
 		if name, ok := strings.CutPrefix(line, "server> "); ok {
