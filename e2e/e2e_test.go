@@ -119,12 +119,6 @@ func goVersion() string {
 	return version
 }
 
-// isVendored says whether the package is in vendor/.
-func isVendored(name string) bool {
-	_, err := os.Stat(filepath.Join("../vendor", name))
-	return err == nil
-}
-
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]

@@ -105,6 +105,10 @@ func TestTheImageIsOneFile(t *testing.T) {
 	writer.Write(layer[0])
 	writer.Close()
 	t.Logf("layer: %d bytes, compressed %d", len(layer[0]), compressed.Len())
+	// Of that, a bare net/http server is 2.2 MB, log/slog with the JSON that it brings along 0.4, certificates and zones 0.2, metrics 0.15.
+	if compressed.Len() > 3_300_000 {
+		t.Errorf("the layer has %d bytes compressed, want 3.3 MB at most: raise this limit if what you add is worth it", compressed.Len())
+	}
 
 	config := run(t, ".", os.Environ(), "docker inspect --format '{{json .Config.Entrypoint}} {{json .Config.Cmd}}' "+tag)
 	if config != "[\"/server\"] [\"web\"]\n" {
@@ -126,7 +130,7 @@ func TestAnEditOfTheProjectsOwnCodeLeavesTheDependenciesInTheCache(t *testing.T)
 		t.Errorf("the three steps that compile are %q, want %q", got, want)
 	}
 
-	// What the last one compiles is the project's own, and what of the standard library nobody has named.
+	// What the last one compiles is the project's own.
 	var compiled []string
 	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=-mod=vendor")
 	for _, command := range regexp.MustCompile(`(?m)^RUN go build (.*)$`).FindAllStringSubmatch(read(t, "../Dockerfile"), -1) {
@@ -134,12 +138,8 @@ func TestAnEditOfTheProjectsOwnCodeLeavesTheDependenciesInTheCache(t *testing.T)
 	}
 	module := strings.TrimSpace(run(t, dir, env, "go list -m"))
 	for _, name := range strings.Fields(run(t, dir, env, "go list -deps .")) {
-		if slices.Contains(compiled, name) || strings.HasPrefix(name, module) {
-			continue
-		}
-		t.Logf("%s is compiled again after each edit, unless you add it to the line `go build log/slog ...` in Dockerfile and nix/dependencies.nix", name)
-		if isVendored(name) {
-			t.Errorf("%s of vendor/ is compiled again after each edit", name)
+		if !slices.Contains(compiled, name) && !strings.HasPrefix(name, module) {
+			t.Errorf("%s is compiled again after each edit: add it to the line `go build log/slog ...` in Dockerfile and nix/dependencies.nix", name)
 		}
 	}
 }
@@ -260,7 +260,7 @@ func TestTheImageBesideTheUsualOnes(t *testing.T) {
 		t.Logf("%-30s %6.1f MB compressed, %5d files, first answer %3d ms after docker run, %s kB in memory",
 			tag, float64(size[tag])/1e6, files, starts[2].Milliseconds(), strings.TrimSpace(memory))
 	}
-	if size[ours] >= size[debian] || size[ours] >= size[compiler] {
-		t.Errorf("got the sizes %v, want ours to be the smallest", size)
+	if size[ours]*10 > size[debian] || size[ours]*20 > size[compiler] {
+		t.Errorf("got the sizes %v, want a tenth of Debian's and a twentieth of the compiler's: lower this if what you add is worth it", size)
 	}
 }

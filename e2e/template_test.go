@@ -79,10 +79,8 @@ func TestTheButtonMakesAnAppThatRuns(t *testing.T) {
 		t.Errorf("got the stack %q and the formation %v, want container and a web dyno", app.Stack, app.Formation)
 	}
 	var level slog.Level
-	if variable, ok := app.Env["LOG_LEVEL"]; ok {
-		if err := level.UnmarshalText([]byte(variable.Value)); err != nil {
-			t.Errorf("LOG_LEVEL: %v", err)
-		}
+	if err := level.UnmarshalText([]byte(app.Env["LOG_LEVEL"].Value)); err != nil {
+		t.Errorf("LOG_LEVEL: %v", err)
 	}
 }
 

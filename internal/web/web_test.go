@@ -105,9 +105,15 @@ func TestThePageAsksForNothingThatIsNotServed(t *testing.T) {
 }
 
 func TestAnAssetThatTheClientHasIsNotSentAgain(t *testing.T) {
+	etags := make(map[string]string)
 	for _, path := range append(slices.Collect(maps.Keys(assetsByPath(t))), "/") {
-		response, _, _ := ask(t, "GET", path, nil)
+		response, content, _ := ask(t, "GET", path, nil)
 		etag := response.Header.Get("ETag")
+		if other, taken := etags[etag]; taken && other != content {
+			t.Errorf("%s has the ETag %s of another content", path, etag)
+		}
+		etags[etag] = content
+
 		response, body, _ := ask(t, "GET", path, http.Header{"If-None-Match": {etag}})
 		if response.StatusCode != 304 || body != "" || response.Header.Get("ETag") != etag {
 			t.Errorf("%s with its own ETag: got %d, %q, ETag %s, want an empty 304 with the ETag %s",
