@@ -37,7 +37,7 @@ type assets map[string]*asset
 
 var hashInName = regexp.MustCompile(`\.[0-9a-f]{12}(\.\w+)?$`)
 
-var loadAssets = sync.OnceValues(func() (page *asset, all assets) {
+var loadAssets = sync.OnceValues(func() (page *asset, all assets) { // Once, for the tests make many handlers.
 	all = make(assets)
 	html, err := embedded.ReadFile("assets/index.html")
 	if err != nil {
