@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -77,89 +75,4 @@ func TestBadInputIsAnsweredAndTheServerGoesOn(t *testing.T) {
 	if status, _ := get(t, url+"/healthz"); status != 200 {
 		t.Errorf("after all of that: got %d, want 200", status)
 	}
-}
-
-func TestTenThousandSlowConnectionsDoNotKeepOthersWaiting(t *testing.T) {
-	t.Parallel() // It waits until the server hangs up.
-	want := 10_000
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-	want = min(want, int(limit.Cur)*9/10) // A laptop may allow fewer.
-	_, url, _ := start(t)
-
-	// The longest of 100 request times, each on a connection of its own.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	ask := func() (longest time.Duration) {
-		for range 100 {
-			start := time.Now()
-			response, err := client.Get(url)
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.Copy(io.Discard, response.Body)
-			response.Body.Close()
-			if response.StatusCode != 200 {
-				t.Fatalf("got %d, want 200", response.StatusCode)
-			}
-			longest = max(longest, time.Since(start))
-		}
-		return longest
-	}
-	usual := ask()
-
-	conns := make([]net.Conn, want)
-	var opening sync.WaitGroup
-	for part := range 10 {
-		opening.Go(func() {
-			for i := part; i < want; i += 10 {
-				conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-				if err != nil {
-					t.Errorf("connection %d: %v", i, err)
-					return
-				}
-				conns[i] = conn
-			}
-		})
-	}
-	opening.Wait()
-	opened := time.Now()
-	done := make(chan bool)
-	var dripping sync.WaitGroup
-	dripping.Go(func() { // One byte per second on each of them.
-		text := "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 100)
-		for i := range len(text) {
-			for _, conn := range conns {
-				if conn != nil {
-					conn.Write([]byte{text[i]})
-				}
-			}
-			select {
-			case <-done:
-				return
-			case <-time.After(time.Second):
-			}
-		}
-	})
-	slow := ask()
-	t.Logf("100 requests take %v at most, and %v beside %d slow connections", usual, slow, want)
-	if slow > 5*time.Second { // A slow connection ends after 10 s.
-		t.Errorf("beside %d slow connections requests take %v, usually %v: they wait for the slow ones", want, slow, usual)
-	}
-
-	// And they cannot hold the server: it hangs up on who takes too long for a header.
-	for _, conn := range conns {
-		if conn == nil {
-			continue
-		}
-		conn.SetReadDeadline(opened.Add(40 * time.Second))
-		if _, err := io.Copy(io.Discard, conn); err != nil && strings.Contains(err.Error(), "timeout") {
-			t.Errorf("a slow connection is still open %v after it was made", time.Since(opened))
-			break
-		}
-		conn.Close()
-	}
-	close(done)
-	dripping.Wait()
 }

@@ -1,6 +1,7 @@
 {
   description = "Go on Heroku: a web server in a container image of one static file";
 
+  # The next release: nixos-26.11 here, then `nix flake update`.
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
   outputs =
@@ -10,68 +11,30 @@
       systems = [
         "x86_64-linux"
         "aarch64-linux"
-        "x86_64-darwin"
         "aarch64-darwin"
       ];
       eachSystem =
-        outputs:
-        nixpkgs.lib.genAttrs systems (
-          system: outputs nixpkgs.legacyPackages.${system} self.packages.${system}
-        );
-      app = package: {
-        type = "app";
-        program = nixpkgs.lib.getExe package;
-        inherit (package) meta;
-      };
+        output:
+        nixpkgs.lib.genAttrs systems (system: output (import ./nix nixpkgs.legacyPackages.${system}));
     in
     {
-      packages = eachSystem (
-        pkgs: packages: {
-          default = packages.image;
-          toolchain = pkgs.callPackage ./nix/toolchain.nix { };
-          dependencies = pkgs.callPackage ./nix/dependencies.nix { inherit (packages) toolchain; };
-          server = pkgs.callPackage ./nix/server.nix { inherit (packages) toolchain dependencies; };
-          image = pkgs.callPackage ./nix/image.nix { inherit (packages) server; };
-          sbom = pkgs.callPackage ./nix/sbom.nix { inherit (packages) toolchain dependencies server; };
-          push = pkgs.callPackage ./nix/deploy.nix {
-            name = "push";
-            inherit (packages) image;
-          };
-          deploy = pkgs.callPackage ./nix/deploy.nix {
-            name = "deploy";
-            inherit (packages) image;
-          };
-        }
-      );
+      packages = eachSystem (built: built.packages // { default = built.packages.image; });
 
-      apps = eachSystem (
-        _: packages: {
-          push = app packages.push;
-          deploy = app packages.deploy;
-        }
-      );
+      # `nix run . -- APP`
+      apps = eachSystem (built: {
+        default = {
+          type = "app";
+          program = nixpkgs.lib.getExe built.packages.deploy;
+          inherit (built.packages.deploy) meta;
+        };
+      });
 
-      devShells = eachSystem (
-        pkgs: packages: {
-          default = pkgs.callPackage ./nix/shell.nix { inherit (packages) toolchain; };
-        }
-      );
+      devShells = eachSystem (built: { default = built.shell; });
 
-      checks = eachSystem (
-        pkgs: packages:
-        pkgs.callPackages ./nix/checks.nix {
-          inherit packages;
-          formatter = self.formatter.${pkgs.stdenv.hostPlatform.system};
-        }
-      );
+      checks = eachSystem (built: built.checks);
 
-      formatter = eachSystem (
-        pkgs: packages: pkgs.callPackage ./nix/formatter.nix { inherit (packages) toolchain; }
-      );
+      formatter = eachSystem (built: built.formatter);
 
-      templates.default = {
-        path = ./.;
-        description = "A Go web server on Heroku, in an image of one static file";
-      };
+      templates.default = import ./nix/template.nix;
     };
 }

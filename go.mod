@@ -2,6 +2,8 @@ module heroku-go-example
 
 go 1.26.0
 
+toolchain go1.27.2
+
 require (
 	github.com/gorilla/mux v1.8.1
 	github.com/heroku/x v0.5.3

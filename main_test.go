@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -329,33 +328,6 @@ func TestTheMemoryLimitIsNineTenthsOfTheDynosUnlessTheUserSaysOtherwise(t *testi
 		if gotLimit, gotPercent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100); gotLimit/10 != test.wantLimit/10 || gotPercent != test.wantPercent {
 			t.Errorf("%d bytes, %v: got the limit %d and GOGC %d, want %d and %d", test.limit, test.env, gotLimit, gotPercent, test.wantLimit, test.wantPercent)
 		}
-	}
-}
-
-func TestMetricsGoWhereThePlatformWantsThemAndAFailureIsSilent(t *testing.T) {
-	t.Parallel() // The library reports every 20 s.
-	posted := make(chan string, 10)
-	metrics := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		posted <- r.Method + " " + string(body)
-		http.Error(w, "broken", http.StatusInternalServerError)
-	}))
-	defer metrics.Close()
-	command, url, log := start(t, "HEROKU_METRICS_URL="+metrics.URL)
-	var got string
-	select {
-	case got = <-posted:
-	case <-time.After(time.Minute):
-	}
-	if !strings.HasPrefix(got, "POST {") || !strings.Contains(got, `"counters"`) || !strings.Contains(got, `"gauges"`) {
-		t.Errorf("got %q, want counters and gauges", got)
-	}
-	if status, _ := get(t, url+"/healthz"); status != 200 {
-		t.Errorf("got %d, want 200", status)
-	}
-	command.Process.Signal(os.Interrupt)
-	if text, _ := io.ReadAll(log); strings.Contains(string(text), "metrics") || strings.Contains(string(text), "ERROR") {
-		t.Errorf("got the log %s, want nothing about metrics", text)
 	}
 }
 

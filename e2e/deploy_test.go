@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"heroku-go-example/internal/herokutest"
+	"heroku-go-example/e2e/herokutest"
 )
 
 // deployApp is an app on a local Heroku, and the programs that `nix run .#deploy` and `nix run .#push` would run.
@@ -24,23 +24,46 @@ type deployApp struct {
 	deploy, push string
 	id           string // of the image that they push
 	env          []string
+	instead      atomic.Pointer[map[string]instead]
 }
 
-func newDeployApp(t *testing.T, h *herokutest.Heroku) *deployApp {
+// instead answers in Heroku's place, unless it returns false.
+type instead func(w http.ResponseWriter, r *http.Request) bool
+
+func newDeployApp(t *testing.T) *deployApp {
 	t.Helper()
+	h := new(herokutest.Heroku)
+	app := &deployApp{T: t, heroku: h}
+	h.Wrap = func(heroku http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if all := app.instead.Load(); all != nil {
+				for what, instead := range *all {
+					if strings.HasPrefix(r.Method+" "+r.URL.Path, what) && instead(w, r) {
+						return
+					}
+				}
+			}
+			heroku.ServeHTTP(w, r)
+		})
+	}
+	start(t, h)
 	dir := checkout(t)
 	path := func(installable string) string {
 		return strings.TrimSpace(nix(t, dir, os.Environ(), "nix build --no-link --print-out-paths "+installable+" 2>/dev/null"))
 	}
-	app := &deployApp{T: t, heroku: h, deploy: path(".#deploy") + "/bin/deploy", push: path(".#push") + "/bin/push"}
-	app.id = strings.TrimSpace(read(t, path(".#image.id")))
+	app.deploy, app.push, app.id = path(".#deploy")+"/bin/deploy", path(".#push")+"/bin/push", strings.TrimSpace(read(t, path(".#image.id")))
+	if program := nix(t, dir, os.Environ(), "nix eval --raw .#apps.x86_64-linux.default.program 2>/dev/null"); program != app.deploy {
+		t.Errorf("nix run . would run %s, want %s", program, app.deploy)
+	}
 	// With nothing in PATH, the programs have what they bring along: no docker, no heroku.
-	home := t.TempDir()
-	app.env = append(h.Env(), "HOME="+home, "PATH=/nonexistent", "HEROKU_API_KEY="+h.Token())
+	app.env = append(h.Env(), "HOME="+t.TempDir(), "PATH=/nonexistent", "HEROKU_API_KEY="+h.Token())
 	cli := append(append(os.Environ(), h.Env()...), "HEROKU_API_KEY="+h.Token())
 	run(t, ".", cli, "heroku create --stack container go-on-nix && heroku create plain")
 	return app
 }
+
+// answers sets what is answered in Heroku's place from now on, by method and the start of the path.
+func (app *deployApp) answers(what map[string]instead) { app.instead.Store(&what) }
 
 // run runs a program and returns what it prints, which never holds the token.
 func (app *deployApp) run(env []string, program string, args ...string) (string, error) {
@@ -63,8 +86,8 @@ func (app *deployApp) releases(name string) int {
 }
 
 func TestDeployReleasesTheImageThatNixHasBuiltWithoutDocker(t *testing.T) {
-	h := startHeroku(t)
-	app := newDeployApp(t, h)
+	app := newDeployApp(t)
+	h := app.heroku
 
 	before := len(h.Calls())
 	out, err := app.run(nil, app.deploy, "go-on-nix")
@@ -106,30 +129,17 @@ func TestDeployReleasesTheImageThatNixHasBuiltWithoutDocker(t *testing.T) {
 	}
 }
 
-func TestDeployFindsTheToken(t *testing.T) {
-	h := startHeroku(t)
-	app := newDeployApp(t, h)
-	deploys := func(what string, env ...string) {
-		t.Helper()
-		if out, err := app.run(env, app.push, "go-on-nix"); err != nil {
-			t.Errorf("%s: got %v: %s", what, err, out)
-		}
-	}
+func TestDeployTakesTheTokenOfTheCLIAndNeedsNoConfigurationOfContainers(t *testing.T) {
+	app := newDeployApp(t)
+	// The CLI's user is logged in by ~/.netrc.
 	home := t.TempDir()
-	netrc := func(content string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(home, ".netrc"), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	netrc := "machine api." + herokutest.Host + "\n  login you@example.com\n  password " + app.heroku.Token() + "\n"
+	if err := os.WriteFile(filepath.Join(home, ".netrc"), []byte(netrc), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	netrc("machine api." + herokutest.Host + "\n  login you@example.com\n  password " + h.Token() + "\n" +
-		"machine git." + herokutest.Host + "\n  login you@example.com\n  password wrong\n")
-	deploys("~/.netrc", "HEROKU_API_KEY=", "HOME="+home)
-	deploys("the Heroku CLI, which reads ~/.netrc", "HEROKU_API_KEY=", "HOME="+home, "PATH="+os.Getenv("PATH"))
-	netrc("# machine api." + herokutest.Host + " password wrong\nmachine example.com login a password b machine api." + herokutest.Host + " password " + h.Token() + " login c")
-	deploys("~/.netrc on one line", "HEROKU_API_KEY=", "HOME="+home)
-
-	// Where no policy file for container images is installed, and no other configuration of theirs.
+	if out, err := app.run([]string{"HEROKU_API_KEY=", "HOME=" + home, "PATH=" + os.Getenv("PATH")}, app.push, "go-on-nix"); err != nil {
+		t.Errorf("got %v: %s", err, out)
+	}
 	command := "mount -t tmpfs none /etc/containers && exec " + app.push + " go-on-nix"
 	script := exec.Command("unshare", "--mount", "/bin/sh", "-c", command)
 	script.Env = append(slices.Clone(app.env), "PATH=/usr/bin:/bin")
@@ -139,32 +149,16 @@ func TestDeployFindsTheToken(t *testing.T) {
 }
 
 func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
-	h := new(herokutest.Heroku)
-	// What goes wrong, by method and the start of the path.
-	var wrong atomic.Pointer[map[string]http.HandlerFunc]
-	h.Wrap = func(heroku http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if all := wrong.Load(); all != nil {
-				for what, handler := range *all {
-					if strings.HasPrefix(r.Method+" "+r.URL.Path, what) {
-						handler(w, r)
-						return
-					}
-				}
-			}
-			heroku.ServeHTTP(w, r)
-		})
-	}
-	answer := func(status int, contentType, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
+	app := newDeployApp(t)
+	answer := func(status int, contentType, body string) instead {
+		return func(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("Content-Type", contentType)
 			w.WriteHeader(status)
 			fmt.Fprint(w, body)
+			return true
 		}
 	}
-	breaks := func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }
-	start(t, h)
-	app := newDeployApp(t, h)
+	breaks := func(w http.ResponseWriter, r *http.Request) bool { panic(http.ErrAbortHandler) }
 	ends := func(what, want string, code int, env []string, args ...string) {
 		t.Helper()
 		out, err := app.run(env, app.deploy, args...)
@@ -184,7 +178,7 @@ func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
 
 	for _, test := range []struct {
 		at      string
-		handler http.HandlerFunc
+		instead instead
 		want    string
 	}{
 		{"GET /apps/", answer(503, "text/html", "<p>down</p>"), "answers something else than JSON: 503; nothing is released"},
@@ -195,10 +189,10 @@ func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
 		{"PATCH /apps/", answer(503, "text/html", "<p>down</p>"), "'heroku releases --app go-on-nix' says whether it is released"},
 		{"PATCH /apps/", breaks, "'heroku releases --app go-on-nix' says whether it is released"},
 	} {
-		wrong.Store(&map[string]http.HandlerFunc{test.at: test.handler})
+		app.answers(map[string]instead{test.at: test.instead})
 		ends(test.at, test.want, 1, nil, "go-on-nix")
 	}
-	wrong.Store(nil)
+	app.answers(nil)
 	if n := app.releases("go-on-nix"); n != 2 {
 		t.Errorf("%d releases, want the two that every app begins with", n)
 	}
@@ -210,29 +204,31 @@ func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
 	}
 }
 
-func TestDeployWaitsForTheReleasePhase(t *testing.T) {
-	h := new(herokutest.Heroku)
-	var asked atomic.Int32
+func TestDeployTriesThePushAgainAndWaitsForTheReleasePhase(t *testing.T) {
+	app := newDeployApp(t)
+	var pushes, asked atomic.Int32
 	var outcome atomic.Value
-	h.Wrap = func(heroku http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			release := `{"id": "seven", "version": 7, "status": %q}`
-			switch r.Method + " " + r.URL.Path {
-			case "GET /apps/go-on-nix/releases":
-				fmt.Fprintf(w, "["+release+"]", "pending")
-			case "GET /apps/go-on-nix/releases/seven":
+	const release = `{"id": "seven", "version": 7, "status": %q}`
+	app.answers(map[string]instead{
+		"POST /v2/": func(w http.ResponseWriter, r *http.Request) bool {
+			if pushes.Add(1) == 1 {
+				panic(http.ErrAbortHandler) // The connection breaks.
+			}
+			return false
+		},
+		"GET /apps/go-on-nix/releases": func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/seven") {
 				asked.Add(1)
 				fmt.Fprintf(w, release, outcome.Load())
-			default:
-				heroku.ServeHTTP(w, r)
+			} else {
+				fmt.Fprintf(w, "["+release+"]", "pending")
 			}
-		})
-	}
-	start(t, h)
-	app := newDeployApp(t, h)
+			return true
+		},
+	})
 	outcome.Store("succeeded")
-	if out, err := app.run(nil, app.deploy, "go-on-nix"); err != nil || !strings.Contains(out, "Release: v7\n") || asked.Load() != 1 {
-		t.Errorf("got %v and %q, want v7", err, out)
+	if out, err := app.run(nil, app.deploy, "go-on-nix"); err != nil || !strings.Contains(out, "Release: v7\n") || asked.Load() != 1 || pushes.Load() < 2 {
+		t.Errorf("got %v and %q after %d tries to push, want v7", err, out, pushes.Load())
 	}
 	outcome.Store("failed")
 	if out, err := app.run(nil, app.deploy, "go-on-nix"); err == nil || !strings.Contains(out, "the release v7 failed: ") || strings.Contains(out, "Release:") {
@@ -240,41 +236,17 @@ func TestDeployWaitsForTheReleasePhase(t *testing.T) {
 	}
 }
 
-func TestDeployTriesThePushAgain(t *testing.T) {
-	h := new(herokutest.Heroku)
-	var tries atomic.Int32
-	h.Wrap = func(heroku http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v2/") && tries.Add(1) == 1 {
-				panic(http.ErrAbortHandler) // The connection breaks.
-			}
-			heroku.ServeHTTP(w, r)
-		})
-	}
-	start(t, h)
-	app := newDeployApp(t, h)
-	if out, err := app.run(nil, app.deploy, "go-on-nix"); err != nil || tries.Load() < 2 {
-		t.Errorf("got %v and %q after %d tries", err, out, tries.Load())
-	}
-}
-
 func TestDeployCanBeInterruptedInTheMiddleOfThePush(t *testing.T) {
-	h := new(herokutest.Heroku)
+	app := newDeployApp(t)
 	uploading, resume := make(chan bool), make(chan bool)
-	h.Wrap = func(heroku http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPatch && strings.HasPrefix(r.URL.Path, "/v2/") {
-				select {
-				case uploading <- true:
-				case <-resume:
-				}
-				<-resume
-			}
-			heroku.ServeHTTP(w, r)
-		})
-	}
-	start(t, h)
-	app := newDeployApp(t, h)
+	app.answers(map[string]instead{"PATCH /v2/": func(w http.ResponseWriter, r *http.Request) bool {
+		select {
+		case uploading <- true:
+		case <-resume:
+		}
+		<-resume
+		return false
+	}})
 	deploy := exec.Command(app.deploy, "go-on-nix")
 	deploy.Env = append(slices.Clone(app.env), "TMPDIR="+t.TempDir())
 	deploy.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // A terminal's Ctrl-C goes to the whole group.
@@ -285,7 +257,7 @@ func TestDeployCanBeInterruptedInTheMiddleOfThePush(t *testing.T) {
 	}
 	<-uploading
 	processes := run(t, ".", os.Environ(), "ps -ww -o args= -g $(ps -o sid= -p "+fmt.Sprint(deploy.Process.Pid)+")")
-	if !strings.Contains(processes, "skopeo") || strings.Contains(processes, h.Token()) {
+	if !strings.Contains(processes, "skopeo") || strings.Contains(processes, app.heroku.Token()) {
 		t.Errorf("want skopeo without the token among the processes:\n%s", processes)
 	}
 	syscall.Kill(-deploy.Process.Pid, syscall.SIGINT)

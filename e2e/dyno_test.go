@@ -13,29 +13,19 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"heroku-go-example/internal/herokutest"
 )
 
-// moreRoutes is a file for internal/web of a checkout, with routes that only tests want.
-const moreRoutes = `package web
+// leak is a file for internal/web of a checkout, with a route that keeps memory.
+const leak = `package web
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"time"
 )
 
 var leaked [][]byte
 
-func moreRoutes(get func(path string, handler http.Handler)) {
-	get("/slow", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		println("arrived")
-		d, _ := time.ParseDuration(r.FormValue("for"))
-		time.Sleep(d)
-		io.WriteString(w, "ok\\n")
-	}))
+func leak(get func(path string, handler http.Handler)) {
 	get("/leak", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for keep := range 4 { // As programs have it, more is garbage than stays.
 			block := make([]byte, 1<<20)
@@ -50,27 +40,6 @@ func moreRoutes(get func(path string, handler http.Handler)) {
 	}))
 }
 `
-
-// addRoutes adds moreRoutes to a checkout.
-func addRoutes(t *testing.T, dir string) {
-	t.Helper()
-	content := strings.ReplaceAll(moreRoutes, `\\n`, `\n`)
-	if err := os.WriteFile(filepath.Join(dir, "internal/web/more.go"), []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nmoreRoutes(get)|' internal/web/web.go && grep -q moreRoutes internal/web/web.go`)
-}
-
-// newServerApp makes an app of this project with moreRoutes, released as v3.
-func newServerApp(t *testing.T, h *herokutest.Heroku, name string) *testApp {
-	t.Helper()
-	app := newApp(t, h, name)
-	run(t, ".", app.env, "heroku labs:enable runtime-dyno-metadata")
-	dir := checkout(t)
-	addRoutes(t, dir)
-	app.deploy(dir)
-	return app
-}
 
 // deploy builds, pushes and releases a checkout.
 func (app *testApp) deploy(dir string) {
@@ -185,13 +154,17 @@ func (l *load) check(after string) {
 
 func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 	h := startHeroku(t)
-	app := newServerApp(t, h, "lossless")
-	get(t, h.Client(), h.URL(app.name))
+	app := newApp(t, h, "lossless")
+	run(t, ".", app.env, "heroku labs:enable runtime-dyno-metadata")
+	app.deploy(checkout(t)) // v3
+	app.waitForLog(`app\[web\.1\]: level=INFO msg="serving on \S+" memory_limit="460 MiB"`)
 	load := startLoad(app, 3, 1)
 	load.more(1000)
 	load.check("one dyno")
 
-	app.deploy(checkout(t)) // v4
+	changed := checkout(t)
+	run(t, changed, os.Environ(), "sed -i 's|<h1>.*</h1>|<h1>Another release</h1>|' internal/web/assets/index.html")
+	app.deploy(changed) // v4
 	load.gone(1)
 	load.from(4, 1)
 	load.more(1000)
@@ -233,54 +206,13 @@ func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 	}
 }
 
-func TestADynoThatIsKilledTakesOnlyItsRequestsInFlightAlong(t *testing.T) {
-	h := startHeroku(t)
-	app := newServerApp(t, h, "killed")
-	run(t, ".", app.env, "heroku ps:scale web=3:standard-1x")
-	eventually(t, "three dynos up", func() bool { return strings.Count(h.Log(app.name), "State changed from starting to up") >= 3 })
-	load := startLoad(app, 3, 3)
-	load.more(1000)
-	load.check("three dynos")
-
-	const slow = 30
-	statuses := make(chan int, slow)
-	for range slow {
-		go func() {
-			response, err := h.Client().Get(h.URL(app.name) + "slow?for=15s")
-			if err != nil {
-				statuses <- 0
-				return
-			}
-			io.Copy(io.Discard, response.Body)
-			response.Body.Close()
-			statuses <- response.StatusCode
-		}()
-	}
-	eventually(t, "slow requests in flight", func() bool { return strings.Count(h.Log(app.name), "arrived") == slow })
-	run(t, ".", os.Environ(), "docker kill $(docker ps --quiet --filter name=herokutest-killed-web.2)")
-	failed := 0
-	for range slow {
-		if status := <-statuses; status != 200 {
-			failed++
-		}
-	}
-	load.more(1000)
-	load.mu.Lock()
-	lost := len(load.bad)
-	load.bad = nil
-	load.mu.Unlock()
-	t.Logf("killed one of three dynos: %d of %d slow requests and %d of %d others failed", failed, slow, lost, load.requests.Load())
-	if failed == 0 || failed == slow || lost > 20 {
-		t.Errorf("%d of %d slow requests failed, want some; %d others, want 20 at most", failed, slow, lost)
-	}
-	load.more(1000)
-	load.check("after that")
-}
-
 func TestTheMemoryLimitLetsALeakingServerLiveLonger(t *testing.T) {
 	const tag = "heroku-go-example-e2e:leaking"
 	dir := checkout(t)
-	addRoutes(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "internal/web/leak.go"), []byte(leak), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, os.Environ(), `sed -i 's|get("/healthz", .*|&\nleak(get)|' internal/web/web.go && grep -q leak internal/web/web.go`)
 	build(t, dir, classic, tag, "")
 	lives := func(env string) (megabytes int) {
 		t.Helper()
@@ -304,10 +236,4 @@ func TestTheMemoryLimitLetsALeakingServerLiveLonger(t *testing.T) {
 	if with < without*5/4 {
 		t.Error("want a quarter more")
 	}
-}
-
-func TestTheStartLineSaysTheDynosMemoryLimit(t *testing.T) {
-	h := startHeroku(t)
-	app := newServerApp(t, h, "limited")
-	app.waitForLog(`app\[web\.1\]: level=INFO msg="serving on \S+" memory_limit="460 MiB"`)
 }

@@ -1,5 +1,4 @@
-// Package e2e tests the whole: the README's commands, the image and the life of a dyno, with the real Heroku CLI, docker,
-// docker-registry and Nix against a local Heroku. e2e/setup installs what that needs.
+// Package e2e tests the whole, as a user sees it: by commands, files and HTTP. README.md says how to run it.
 package e2e
 
 import (
@@ -22,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"heroku-go-example/internal/herokutest"
+	"heroku-go-example/e2e/herokutest"
 )
 
 var goImage string // the stand-in for the Dockerfile's base image
@@ -32,25 +31,21 @@ func TestMain(m *testing.M) {
 	for _, name := range []string{"DOCKER_CONTEXT", "DOCKER_HOST", "HTTP_PROXY", "http_proxy"} {
 		os.Unsetenv(name)
 	}
-	err := findTools()
-	if err == nil {
-		interrupted := make(chan os.Signal, 1)
-		signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
-		go func() {
-			<-interrupted
-			ends.Lock()
-			for _, end := range slices.Backward(ends.all) {
-				end()
-			}
-			os.Exit(1)
-		}()
-		os.Exit(m.Run())
-	}
-	if os.Getenv("E2E") == "required" {
-		fmt.Fprintf(os.Stderr, "e2e: %v; see e2e/setup\n", err)
+	if err := findTools(); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: %v: run sh e2e/setup\n", err)
 		os.Exit(1)
 	}
-	say(fmt.Sprintf("e2e: skipped: %v; see e2e/setup", err))
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		ends.Lock()
+		for _, end := range slices.Backward(ends.all) {
+			end()
+		}
+		os.Exit(1)
+	}()
+	os.Exit(m.Run())
 }
 
 var ends struct {
@@ -59,22 +54,12 @@ var ends struct {
 }
 
 // atEnd calls end when the test ends, even by Ctrl-C.
-func atEnd(t *testing.T, end func()) {
+func atEnd(t testing.TB, end func()) {
 	end = sync.OnceFunc(end)
 	ends.Lock()
 	defer ends.Unlock()
 	ends.all = append(ends.all, end)
 	t.Cleanup(end)
-}
-
-// say prints a line for the user. go test shows nothing of a package that passes, so on Linux the line goes to where go test
-// itself prints.
-func say(line string) {
-	out, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", os.Getppid()), os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		out = os.Stderr
-	}
-	fmt.Fprintln(out, line)
 }
 
 // findTools puts what e2e/setup installed into PATH and returns an error that names the first thing that is missing.
@@ -98,22 +83,22 @@ func findTools() error {
 	if os.Getuid() != 0 {
 		return errors.New("port 443 needs root")
 	}
-	dockerfile, err := os.ReadFile("../Dockerfile")
+	goMod, err := os.ReadFile("../go.mod")
 	if err != nil {
 		return err
 	}
-	version := regexp.MustCompile(`(?m)^ARG GO_IMAGE=golang:([0-9.]+)-`).FindSubmatch(dockerfile)
-	if version == nil {
-		return errors.New("Dockerfile has no ARG GO_IMAGE=golang:VERSION-")
+	toolchain := regexp.MustCompile(`(?m)^toolchain go(.+)$`).FindSubmatch(goMod)
+	if toolchain == nil {
+		return errors.New("go.mod has no toolchain line")
 	}
-	goImage = "heroku-go-example/golang:" + string(version[1])
+	goImage = "heroku-go-example/golang:" + string(toolchain[1])
 	if out, err := exec.Command("docker", "image", "inspect", goImage).CombinedOutput(); err != nil {
 		return fmt.Errorf("docker has no image %s: %s", goImage, lastLine(string(out)))
 	}
 	return herokutest.CheckNames()
 }
 
-// goVersion is the version of Go that the Dockerfile names, like "1.27.2".
+// goVersion is the version of the toolchain that go.mod names, like "1.27.2".
 func goVersion() string {
 	_, version, _ := strings.Cut(goImage, ":")
 	return version
@@ -132,10 +117,9 @@ func startHeroku(t *testing.T) *herokutest.Heroku {
 	return h
 }
 
-// start starts a local Heroku, less patient than the real one. When the test fails it shows the calls.
+// start starts a local Heroku. When the test fails it shows the calls.
 func start(t *testing.T, h *herokutest.Heroku) {
 	t.Helper()
-	h.BootTimeout, h.StopTimeout = 5*time.Second, 8*time.Second
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +136,7 @@ func start(t *testing.T, h *herokutest.Heroku) {
 }
 
 // checkout copies the project's files, as they are now, to a new folder with a git repository that knows them.
-func checkout(t *testing.T) string {
+func checkout(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	list := run(t, "..", os.Environ(), "git ls-files -z --cached --others --exclude-standard")
@@ -183,8 +167,11 @@ func checkout(t *testing.T) string {
 	return dir
 }
 
+// commit commits what git knows of a checkout.
+const commit = "git -c user.name=You -c user.email=you@example.com commit --quiet --message 'First commit'"
+
 // run runs a shell command and returns what it prints. A command that fails, or takes minutes, ends the test.
-func run(t *testing.T, dir string, env []string, command string) string {
+func run(t testing.TB, dir string, env []string, command string) string {
 	t.Helper()
 	out, err := try(t, dir, env, command)
 	if err != nil {
@@ -193,18 +180,23 @@ func run(t *testing.T, dir string, env []string, command string) string {
 	return out
 }
 
-// nix runs a command that begins with nix and its verb in a checkout, with the test double in the place of nixpkgs.
-func nix(t *testing.T, dir string, env []string, command string) string {
+// nix runs a command that begins with nix and its verb in a project, with the test double in the place of nixpkgs.
+func nix(t testing.TB, dir string, env []string, command string) string {
 	t.Helper()
-	return run(t, dir, env, withDouble(command))
+	return run(t, dir, env, withDouble(t, command))
 }
 
-func withDouble(command string) string {
+func withDouble(t testing.TB, command string) string {
+	t.Helper()
+	double, err := filepath.Abs("nixpkgs")
+	if err != nil {
+		t.Fatal(err)
+	}
 	verb := regexp.MustCompile(`^nix (flake )?\w+`).FindString(command)
-	return verb + " --override-input nixpkgs path:./e2e/nixpkgs" + command[len(verb):]
+	return verb + " --override-input nixpkgs path:" + double + command[len(verb):]
 }
 
-func try(t *testing.T, dir string, env []string, command string) (string, error) {
+func try(t testing.TB, dir string, env []string, command string) (string, error) {
 	// go test must not remember the outcome, for it knows nothing of docker. It does not when a test reads a new file.
 	tested := filepath.Join(".tools", "tested")
 	os.WriteFile(tested, nil, 0o644)
@@ -224,7 +216,7 @@ func try(t *testing.T, dir string, env []string, command string) (string, error)
 	return out.String(), err
 }
 
-func read(t *testing.T, file string) string {
+func read(t testing.TB, file string) string {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -234,7 +226,7 @@ func read(t *testing.T, file string) string {
 }
 
 // get returns the body of a page that answers 200.
-func get(t *testing.T, client *http.Client, url string) string {
+func get(t testing.TB, client *http.Client, url string) string {
 	t.Helper()
 	response, err := client.Get(url)
 	if err != nil {
@@ -252,7 +244,7 @@ func get(t *testing.T, client *http.Client, url string) string {
 }
 
 // eventually waits until the condition holds, for a minute at most.
-func eventually(t *testing.T, what string, condition func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {

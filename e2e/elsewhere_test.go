@@ -3,17 +3,13 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"net/http/httptest"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"heroku-go-example/internal/heroku"
-	"heroku-go-example/internal/web"
 )
 
 type manifest struct {
@@ -76,15 +72,12 @@ func TestTheManifestFitsTheServer(t *testing.T) {
 	container := pod.Containers[0]
 	for _, port := range []int{container.Ports[0].ContainerPort, container.ReadinessProbe.HTTPGet.Port, container.LivenessProbe.TCPSocket.Port,
 		service.Spec.Ports[0].TargetPort} {
-		if port != heroku.DefaultPort {
-			t.Errorf("got the port %d, want %d", port, heroku.DefaultPort)
+		if port != 8080 { // Where the server listens without PORT, as the test below shows.
+			t.Errorf("got the port %d, want 8080", port)
 		}
 	}
-	server, recorder := web.Server{Log: slog.New(slog.DiscardHandler)}, httptest.NewRecorder()
-	server.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", container.ReadinessProbe.HTTPGet.Path, nil))
-	if recorder.Code != 200 {
-		t.Errorf("the readiness probe is answered with %d, want 200", recorder.Code)
-	}
+	_, url, _ := startServer(t)
+	get(t, http.DefaultClient, url+container.ReadinessProbe.HTTPGet.Path)
 	if labels := fmt.Sprint(deployment.Spec.Template.Metadata.Labels); fmt.Sprint(deployment.Spec.Selector["matchLabels"]) != labels ||
 		fmt.Sprint(service.Spec.Selector) != labels {
 		t.Errorf("deployment and service select %v and %v, want %s", deployment.Spec.Selector, service.Spec.Selector, labels)
@@ -162,7 +155,7 @@ func TestARollingUpdateOfThreeReplicasLosesNoRequest(t *testing.T) {
 	deploy("v1")
 
 	// The kernel may lack what docker's own load balancing needs. The name tasks.web stands for each replica's address.
-	run(t, ".", append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="), "go build -mod=vendor -buildvcs=false -o "+dir+"/load ./load")
+	run(t, ".", append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="), "go build -buildvcs=false -o "+dir+"/load ./load")
 	run(t, ".", os.Environ(), fmt.Sprintf("docker run --detach --name %s --network %s_default --volume %s/load:/load:ro --entrypoint /load %s http://tasks.web:8080/version",
 		loadName, name, dir, image))
 	deploy("v2")

@@ -7,8 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
-	"heroku-go-example/internal/herokutest"
+	"heroku-go-example/e2e/herokutest"
 )
 
 // An app on a local Heroku whose user is logged in.
@@ -49,7 +50,8 @@ func (app *testApp) waitForLog(pattern string) {
 }
 
 func TestADynoRunsAsHerokuWouldRunIt(t *testing.T) {
-	h := startHeroku(t)
+	h := &herokutest.Heroku{BootTimeout: 3 * time.Second, StopTimeout: 2 * time.Second} // Less patient than the real one.
+	start(t, h)
 	app := newApp(t, h, "rules")
 	deploy := func(lines string) { t.Helper(); app.image(lines); app.push(); app.release() }
 

@@ -1,8 +1,11 @@
-# Go's build cache with what comes from others, compiled. It sees go.mod, go.sum and vendor/ alone, so an edit of the
-# project's own code leaves it as it is.
+# The same cache with what is vendored, too. It sees go.mod, go.sum and vendor/ alone: an edit of the service leaves it as it
+# is. A package that does not compile by itself, because it is not for Linux for instance, is left out.
 {
+  goEnv,
   lib,
+  pname,
   runCommand,
+  std,
   toolchain,
 }:
 let
@@ -15,18 +18,15 @@ let
     ];
   };
 in
-runCommand "dependencies"
+runCommand "${pname}-dependencies"
   {
+    env = goEnv;
     nativeBuildInputs = [ toolchain ];
-    # As in the Dockerfile.
-    GOOS = "linux";
-    GOARCH = "amd64";
-    CGO_ENABLED = "0";
-    GOFLAGS = "-mod=vendor -trimpath -buildvcs=false -tags=nethttpomithttp2";
+    meta.description = "Go's build cache with the standard library and what is vendored";
   }
   ''
-    cd ${src}
+    cp -r --no-preserve=mode ${std} $out
     export GOCACHE=$out
-    go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(grep -v '^#' vendor/modules.txt))
-    go build log/slog os/signal runtime/debug time/tzdata
+    cd ${src}
+    go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(grep -v '^#' vendor/modules.txt)) || true
   ''

@@ -4,6 +4,7 @@
   curl,
   image,
   jq,
+  meta,
   name,
   skopeo,
   writeShellApplication,
@@ -22,10 +23,14 @@ writeShellApplication {
     IMAGE_ID = image.id;
   };
   text = builtins.readFile ./deploy.sh;
-  meta.description =
-    {
-      push = "Push the image to Heroku's registry";
-      deploy = "Push the image to Heroku's registry and release it";
-    }
-    .${name};
+  meta = {
+    inherit (meta) license;
+    mainProgram = name;
+    description =
+      {
+        push = "Push the image to Heroku's registry";
+        deploy = "Push the image to Heroku's registry and release it";
+      }
+      .${name};
+  };
 }

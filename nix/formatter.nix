@@ -1,4 +1,4 @@
-# `nix fmt`
+# `nix fmt` formats the folder that it runs in, `nix fmt -- FILE` that file.
 {
   findutils,
   nixfmt,
@@ -13,7 +13,10 @@ writeShellApplication {
     toolchain
   ];
   text = ''
-    find . -name vendor -prune -o -name .tools -prune -o -name '*.go' -exec gofmt -w {} +
-    find . -name vendor -prune -o -name .tools -prune -o -name '*.nix' -exec nixfmt {} +
+    [[ $# -gt 0 ]] || set -- .
+    own=('(' -name vendor -o -name .tools ')' -prune -o -type f)
+    find "$@" "''${own[@]}" -name '*.go' -exec gofmt -w {} +
+    find "$@" "''${own[@]}" -name '*.nix' -exec nixfmt {} +
   '';
+  meta.description = "Format Go and Nix files";
 }

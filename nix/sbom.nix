@@ -2,18 +2,27 @@
 # /version lists them, and the standard library.
 {
   cyclonedx-gomod,
-  dependencies,
+  goEnv,
+  meta,
+  pname,
   runCommand,
   server,
   toolchain,
+  version,
 }:
-runCommand "sbom.json"
+runCommand "${pname}-${version}-sbom.json"
   {
+    env = {
+      inherit (goEnv) GOOS GOARCH;
+    };
     nativeBuildInputs = [
       cyclonedx-gomod
       toolchain
     ];
-    inherit (dependencies) GOOS GOARCH;
+    meta = {
+      inherit (meta) license;
+      description = "Bill of materials in CycloneDX's JSON";
+    };
   }
   ''
     export HOME=$TMPDIR

@@ -1,52 +1,24 @@
 # The executable for the image, linux/amd64 on every system, the same to the byte as what the Dockerfile builds.
 {
-  lib,
-  runCommand,
-  toolchain,
   dependencies,
+  goEnv,
+  meta,
+  pname,
+  runCommand,
+  source,
+  toolchain,
+  version,
 }:
-let
-  inherit (lib.fileset)
-    difference
-    fileFilter
-    maybeMissing
-    unions
-    ;
-  # As in .dockerignore: what is not named here cannot change the executable, nor cause a build.
-  src = lib.fileset.toSource {
-    root = ../.;
-    fileset =
-      difference
-        (unions [
-          ../go.mod
-          ../go.sum
-          ../vendor
-          ../internal
-          (fileFilter (file: file.hasExt "go") ../.)
-        ])
-        (unions [
-          (maybeMissing ../e2e)
-          (maybeMissing ../internal/bump)
-          (maybeMissing ../internal/herokutest)
-          (fileFilter (file: lib.hasSuffix "_test.go" file.name) ../.)
-        ]);
-  };
-in
-runCommand "server"
+runCommand "${pname}-${version}"
   {
+    inherit pname version meta;
+    env = goEnv;
     nativeBuildInputs = [ toolchain ];
-    inherit (dependencies)
-      GOOS
-      GOARCH
-      CGO_ENABLED
-      GOFLAGS
-      ;
     allowedReferences = [ ]; # Nothing of the store would be there in the image.
   }
   ''
+    cp -r --no-preserve=mode ${dependencies} $TMPDIR/cache
     export GOCACHE=$TMPDIR/cache
-    cp -r ${dependencies} $GOCACHE
-    chmod -R u+w $GOCACHE
-    cd ${src}
-    go build -v -ldflags "-s -w -buildid=" -o $out/bin/server .
+    cd ${source { }}
+    go build -v -o $out/bin/server .
   ''

@@ -1,12 +1,17 @@
-# Go as the Go team publishes it. The one in nixpkgs has a patched standard library, with store paths in it that end up in
-# what it builds: such an executable would equal nobody else's.
+# Go as the Go team publishes it, in the version that go.mod names. The one in nixpkgs has a patched standard library, with
+# store paths in it that end up in what it builds: such an executable would equal nobody else's.
 {
   fetchurl,
+  lib,
   runCommand,
   stdenvNoCC,
 }:
 let
-  version = "1.27.2"; # The Dockerfile's is the same.
+  toolchain = lib.findFirst (lib.hasPrefix "toolchain go") (throw "go.mod has no toolchain line") (
+    lib.splitString "\n" (builtins.readFile ../go.mod)
+  );
+  version = lib.removePrefix "toolchain go" toolchain;
+  # `sh nix/pin-go` brings the checksums up to date with go.mod.
   archive =
     {
       x86_64-linux = {
@@ -16,10 +21,6 @@ let
       aarch64-linux = {
         platform = "linux-arm64";
         sha256 = "94f3e30b8e374bc285e7dadc11e0865726b9bc6e85b841ccceaabc0214c6b7c8";
-      };
-      x86_64-darwin = {
-        platform = "darwin-amd64";
-        sha256 = "587b59182488b23aa6e5fc25110405a3e0e5b38ed2f5b2f46ed13c32aee356fe";
       };
       aarch64-darwin = {
         platform = "darwin-arm64";
@@ -32,7 +33,18 @@ let
     inherit (archive) sha256;
   };
 in
-runCommand "go-${version}" { } ''
-  mkdir $out
-  tar -xf ${src} -C $out --strip-components 1
-''
+runCommand "go-${version}"
+  {
+    pname = "go";
+    inherit version;
+    meta = {
+      description = "Go toolchain as the Go team publishes it";
+      homepage = "https://go.dev";
+      license = lib.licenses.bsd3;
+      mainProgram = "go";
+    };
+  }
+  ''
+    mkdir $out
+    tar -xf ${src} -C $out --strip-components 1
+  ''

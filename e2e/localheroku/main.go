@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"heroku-go-example/internal/herokutest"
+	"heroku-go-example/e2e/herokutest"
 )
 
 func main() {

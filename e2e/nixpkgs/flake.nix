@@ -16,9 +16,42 @@
             value = value name;
           }) names
         );
-      getExe = package: "${package}/bin/${package.name}";
+      licenses = {
+        bsd3.spdxId = "BSD-3-Clause";
+        mit0.spdxId = "MIT-0";
+      };
+      getExe = package: "${package}/bin/${package.meta.mainProgram}";
+      findFirst =
+        wanted: otherwise: list:
+        let
+          found = builtins.filter wanted list;
+        in
+        if found == [ ] then otherwise else builtins.head found;
+      hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
+      removePrefix =
+        prefix: text:
+        if lib.hasPrefix prefix text then
+          builtins.substring (builtins.stringLength prefix) (-1) text
+        else
+          text;
       hasSuffix =
         suffix: text: builtins.match ".*${builtins.replaceStrings [ "." ] [ "[.]" ] suffix}" text != null;
+      splitString =
+        separator: text: builtins.filter builtins.isString (builtins.split separator text);
+      callPackagesWith =
+        packages: file: arguments:
+        let
+          function = import file;
+        in
+        function (builtins.intersectAttrs (builtins.functionArgs function) packages // arguments);
+      # Unlike callPackagesWith, it adds to what the file gives.
+      callPackageWith =
+        packages: file: arguments:
+        lib.callPackagesWith packages file arguments
+        // {
+          override = throw "not here";
+          overrideDerivation = throw "not here";
+        };
       # A set of files is a list of their paths.
       fileset = rec {
         files = set: if builtins.isPath set then filesBelow set else set;
@@ -59,14 +92,14 @@
       };
     };
 
-    legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ] (
+    legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (
       system:
       let
         pkgs = legacyPackages.${system};
         bin = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
         script =
-          name: text: check:
-          pkgs.runCommand name { inherit text; } ''
+          name: meta: text: check:
+          pkgs.runCommand name { inherit text meta; } ''
             mkdir -p $out/bin
             echo "$text" >$out/bin/$name
             chmod 755 $out/bin/$name
@@ -79,37 +112,18 @@
             mkdir -p $out/bin
             for program in ${programs}; do ln -s "$(type -P "$program")" $out/bin/; done
           '';
-      in
-      {
-        inherit lib;
-        stdenv.hostPlatform = { inherit system; };
-        stdenvNoCC.hostPlatform = { inherit system; };
-        callPackages =
-          file: arguments:
+        # As stdenv.mkDerivation, what a derivation is made of can be overridden.
+        make =
+          arguments:
           let
-            function = import file;
+            meta = arguments.meta or { };
+            passthru = arguments.passthru or { };
+            env = arguments.env or { };
           in
-          function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments);
-        # Unlike callPackages, it adds to what the file gives.
-        callPackage =
-          file: arguments:
-          pkgs.callPackages file arguments
-          // {
-            override = throw "not here";
-            overrideDerivation = throw "not here";
-          };
-
-        runCommand =
-          name:
-          {
-            nativeBuildInputs ? [ ],
-            meta ? { },
-            ...
-          }@arguments:
-          script:
+          assert builtins.intersectAttrs env arguments == { };
           derivation (
             {
-              inherit name system script;
+              inherit system;
               builder = "/bin/bash";
               args = [
                 "-eo"
@@ -118,17 +132,38 @@
                 "eval \"$script\""
               ];
               outputs = [ "out" ];
-              PATH = bin nativeBuildInputs + ":/usr/bin:/bin";
+              PATH = bin (arguments.nativeBuildInputs or [ ]) + ":/usr/bin:/bin";
               SOURCE_DATE_EPOCH = "315532800";
             }
+            // env
             // builtins.removeAttrs arguments [
-              "nativeBuildInputs"
+              "env"
               "meta"
+              "nativeBuildInputs"
+              "passthru"
             ]
           )
+          // passthru
           // {
-            inherit meta;
+            inherit meta passthru;
+            overrideAttrs =
+              change:
+              let
+                changed = arguments // change final arguments;
+                final = changed // {
+                  finalPackage = make changed;
+                };
+              in
+              final.finalPackage;
           };
+      in
+      {
+        inherit lib;
+        stdenvNoCC.hostPlatform = { inherit system; };
+
+        runCommand =
+          name: arguments: script:
+          make ({ inherit name script; } // arguments);
 
         # It fetches nothing: the one thing that the flake fetches is Go, which the host has.
         fetchurl =
@@ -141,11 +176,12 @@
 
         mkShellNoCC =
           { packages, ... }@arguments:
-          pkgs.runCommand "shell" (
+          pkgs.runCommand "nix-shell" (
             builtins.removeAttrs arguments [ "packages" ] // { nativeBuildInputs = packages; }
           ) "export >$out";
 
-        writeShellScriptBin = name: text: script name "#!/bin/bash\n${text}" "";
+        writeShellScriptBin =
+          name: text: script name { mainProgram = name; } "#!/bin/bash\n${text}" "";
 
         writeShellApplication =
           {
@@ -158,17 +194,14 @@
           let
             export = key: "export ${key}=${runtimeEnv.${key}}\n";
           in
-          script name ''
+          script name ({ mainProgram = name; } // meta) ''
             #!/bin/bash
             set -o errexit
             set -o nounset
             set -o pipefail
             ${builtins.concatStringsSep "" (map export (builtins.attrNames runtimeEnv))}
             export PATH="${bin runtimeInputs}:$PATH"
-            ${text}'' "shellcheck $out/bin/$name"
-          // {
-            inherit meta;
-          };
+            ${text}'' "bash -n $out/bin/$name";
 
         dockerTools =
           let
@@ -189,22 +222,29 @@
                   json = builtins.toJSON {
                     inherit architecture config created;
                     os = "linux";
+                    preferLocalBuild = true;
                   };
                 in
-                runCommand "docker-image-${name}.tar" { inherit extraCommands json; } ''
-                  archive() { tar --sort=name --mtime=@$SOURCE_DATE_EPOCH --owner=0 --group=0 "$@"; }
-                  mkdir layer image
-                  (cd layer; eval "$extraCommands")
-                  archive -C layer -cf layer.tar .
-                  layer=$(sha256sum layer.tar | cut -d ' ' -f 1)
-                  jq ". + {rootfs: {type: \"layers\", diff_ids: [\"sha256:$layer\"]}, history: [{created}]}" <<<"$json" >config
-                  id=$(sha256sum config | cut -d ' ' -f 1)
-                  mkdir image/$layer
-                  mv layer.tar image/$layer/
-                  mv config image/$id.json
-                  echo "[{\"Config\": \"$id.json\", \"RepoTags\": [\"${name}:${tag}\"], \"Layers\": [\"$layer/layer.tar\"]}]" >image/manifest.json
-                  archive -C image --transform 's,^\./,,' -cf $out .
-                '';
+                runCommand "docker-image-${name}.tar"
+                  {
+                    inherit extraCommands json;
+                    nativeBuildInputs = [ pkgs.jq ];
+                  }
+                  ''
+                    archive() { tar --sort=name --mtime=@$SOURCE_DATE_EPOCH --owner=0 --group=0 "$@"; }
+                    mkdir layer image
+                    chmod ug+w layer
+                    (cd layer; eval "$extraCommands")
+                    archive -C layer -cf layer.tar .
+                    layer=$(sha256sum layer.tar | cut -d ' ' -f 1)
+                    jq ".config.Env = [] | . + {rootfs: {type: \"layers\", diff_ids: [\"sha256:$layer\"]}, history: [{created}]}" <<<"$json" >config
+                    id=$(sha256sum config | cut -d ' ' -f 1)
+                    mkdir image/$layer
+                    mv layer.tar image/$layer/
+                    mv config image/$id.json
+                    echo "[{\"Config\": \"$id.json\", \"RepoTags\": [\"${name}:${tag}\"], \"Layers\": [\"$layer/layer.tar\"]}]" >image/manifest.json
+                    archive -C image --transform 's,^\./,,' -cf $out .
+                  '';
             };
           in
           tools pkgs.runCommand;
@@ -216,6 +256,7 @@
         findutils = host "findutils" "find";
         jq = host "jq" "jq";
         skopeo = host "skopeo" "skopeo";
+        shellcheck = host "shellcheck" "shellcheck";
         cyclonedx-gomod = pkgs.runCommand "cyclonedx-gomod" { } ''
           mkdir -p $out/bin
           ln -s /cyclonedx-gomod $out/bin/

@@ -236,3 +236,29 @@ func TestAVersionThatCannotBeReadIs500AndTheReasonIsLoggedOnly(t *testing.T) {
 		t.Errorf("got %d, %q, log %q, want a 500 whose reason is in the log only", response.StatusCode, body, log)
 	}
 }
+
+// What the page costs beside a handler that does nothing else than write it.
+func BenchmarkThePage(b *testing.B) {
+	page, _ := loadAssets()
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Write(page.plain.content)
+	})
+	server := &Server{Log: slog.New(LogHandler{Handler: slog.NewTextHandler(io.Discard, nil)})}
+	for name, handler := range map[string]http.Handler{"bare": bare, "server": server.Handler()} {
+		b.Run(name, func(b *testing.B) {
+			request := httptest.NewRequest("GET", "/", nil)
+			request.Header.Set("X-Request-Id", "01234567-89ab-cdef-0123-456789abcdef")
+			b.ReportAllocs()
+			for b.Loop() {
+				handler.ServeHTTP(discard{make(http.Header)}, request)
+			}
+		})
+	}
+}
+
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}

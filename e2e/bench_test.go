@@ -1,14 +1,13 @@
-package main
+package e2e
 
 import (
+	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,14 +18,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"heroku-go-example/internal/web"
 )
 
 // bareServer answers like this server's page, and does nothing else.
 const bareServer = `package main
 
 import (
+	"archive/tar"
 	"net/http"
 	"os"
 	"strconv"
@@ -48,12 +46,16 @@ func main() {
 `
 
 // BenchmarkAgainstBareNetHTTP compares the server, with all its middleware and its log, with a bare net/http server that
-// gives the same answer. Each metric is the server's value divided by the bare one's, but for the two that say otherwise. The
-// server collects garbage less often, as it does on Heroku, and the bare one as Go does by itself.
-//
-//	go test -run '^$' -bench Bare -benchtime 200000x .
+// gives the same answer. Each metric is the server's value divided by the bare one's, but for the memory. The server collects
+// garbage less often, as it does on Heroku, and the bare one as Go does by itself.
 func BenchmarkAgainstBareNetHTTP(b *testing.B) {
 	dir := b.TempDir()
+	build := func(folder, out string) string {
+		out = filepath.Join(dir, out)
+		run(b, folder, goEnv(), strings.Replace(goBuild, "-o server", "-o "+out, 1))
+		return out
+	}
+	ours := build("..", "server")
 	write := func(name, content string) string {
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
@@ -61,28 +63,17 @@ func BenchmarkAgainstBareNetHTTP(b *testing.B) {
 		}
 		return file
 	}
-	build := func(out, source string) string {
-		out = filepath.Join(dir, out)
-		command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags=nethttpomithttp2", "-ldflags", "-s -w -buildid=", "-o", out, source)
-		command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-		if text, err := command.CombinedOutput(); err != nil {
-			b.Fatalf("%v: %s", err, text)
-		}
-		return out
-	}
-	page := httptest.NewRecorder()
-	quiet := &web.Server{Log: slog.New(web.LogHandler{Handler: slog.NewTextHandler(io.Discard, nil)})}
-	quiet.Handler().ServeHTTP(page, httptest.NewRequest("GET", "/", nil))
-	pageFile := write("page", page.Body.String())
-	bare := build("bare", write("bare.go", bareServer))
-	ours := build("server", ".")
+	write("bare.go", bareServer)
+	write("go.mod", "module bare\n")
+	bare := build(dir, "bare")
+	page := write("page", thePage(b, ours))
 
 	// One round after the other, so that what else the machine does hits both.
 	rounds := 6
 	var measured [2][]sample
 	for round := range rounds {
 		for i, program := range []string{bare, ours} {
-			s := measure(b, program, pageFile, b.N/rounds+1)
+			s := measure(b, program, page, b.N/rounds+1)
 			if round > 0 { // The first one warms up the machine.
 				measured[i] = append(measured[i], s)
 			}
@@ -106,12 +97,46 @@ func BenchmarkAgainstBareNetHTTP(b *testing.B) {
 		b.ReportMetric(median(1, value)/median(0, value), name+"-ratio")
 	}
 	b.ReportMetric(median(1, func(s sample) float64 { return float64(s.idle) / 1e6 }), "idle-MB")
-	b.ReportMetric(float64(compressedSize(b, ours))/float64(compressedSize(b, bare)), "size-ratio")
-	b.ReportMetric(allocations(quiet.Handler())-allocations(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Write(page.Body.Bytes())
-	})), "more-allocs")
+	b.ReportMetric(float64(compressedSize([]byte(read(b, ours))))/float64(compressedSize([]byte(read(b, bare)))), "size-ratio")
 	b.ReportMetric(0, "ns/op") // Of no meaning here.
+}
+
+// thePage is what the server answers on /.
+func thePage(b *testing.B, server string) string {
+	command, address := startOnFreePort(b, server)
+	defer func() { command.Process.Kill(); command.Wait() }()
+	return get(b, http.DefaultClient, "http://"+address+"/")
+}
+
+// startOnFreePort starts a server and waits until it listens.
+func startOnFreePort(b *testing.B, program string, env ...string) (command *exec.Cmd, address string) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	address = free.Addr().String()
+	free.Close()
+	_, port, _ := net.SplitHostPort(address)
+	command = exec.Command(program)
+	command.Env = append(env, "PORT="+port)
+	stdout, err := command.StdoutPipe() // Like Logplex, it is read all the time.
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	go io.Copy(io.Discard, stdout)
+	for deadline := time.Now().Add(time.Minute); ; {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+			return command, address
+		}
+		if time.Now().After(deadline) {
+			b.Fatalf("%s does not listen", program)
+		}
+	}
 }
 
 type sample struct {
@@ -124,36 +149,16 @@ type sample struct {
 
 // measure runs a server and sends it n requests over 64 connections.
 func measure(b *testing.B, program, page string, n int) sample {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
-	_, port, _ := net.SplitHostPort(address)
-	command := exec.Command(program)
-	command.Env = []string{"PORT=" + port, "PAGE=" + page, "DYNO=web.1", "GOMEMLIMIT=460MiB"}
-	stdout, err := command.StdoutPipe() // Like Logplex, it is read all the time.
-	if err != nil {
-		b.Fatal(err)
-	}
 	var s sample
 	start := time.Now()
-	if err := command.Start(); err != nil {
+	command, address := startOnFreePort(b, program, "PAGE="+page, "DYNO=web.1", "GOMEMLIMIT=460MiB")
+	defer func() { command.Process.Kill(); command.Wait() }()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
 		b.Fatal(err)
 	}
-	go io.Copy(io.Discard, stdout)
-	defer func() { command.Process.Kill(); command.Wait() }()
-	for {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			exchange(b, conn, make([]byte, 64<<10))
-			conn.Close()
-			break
-		}
-		if time.Since(start) > time.Minute {
-			b.Fatalf("%s does not listen", program)
-		}
-	}
+	exchange(b, conn, make([]byte, 64<<10))
+	conn.Close()
 	s.start = time.Since(start)
 	s.idle = resident(command.Process.Pid)
 
@@ -217,7 +222,7 @@ func exchange(b *testing.B, conn net.Conn, buffer []byte) {
 func cpuTime(b *testing.B, command *exec.Cmd) time.Duration {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", command.Process.Pid))
 	if err != nil {
-		b.Skip("CPU time is read from /proc")
+		b.Fatal(err)
 	}
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	user, _ := strconv.Atoi(fields[11])
@@ -235,11 +240,8 @@ func resident(pid int) int64 {
 	return pages * int64(syscall.Getpagesize())
 }
 
-func compressedSize(b *testing.B, file string) int {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		b.Fatal(err)
-	}
+// compressedSize is what gzip -9 makes of the content.
+func compressedSize(content []byte) int {
 	var compressed bytes.Buffer
 	writer, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
 	writer.Write(content)
@@ -247,17 +249,40 @@ func compressedSize(b *testing.B, file string) int {
 	return compressed.Len()
 }
 
-// allocations is how many a handler makes for a request of the page.
-func allocations(handler http.Handler) float64 {
-	request := httptest.NewRequest("GET", "/", nil)
-	request.Header.Set("X-Request-Id", "01234567-89ab-cdef-0123-456789abcdef")
-	return testing.AllocsPerRun(1000, func() {
-		handler.ServeHTTP(discard{make(http.Header)}, request)
-	})
+// debian makes debian:12-slim, near enough.
+const debian = `docker image inspect heroku-go-example/debian:12 >/dev/null 2>&1 && exit
+root=$(mktemp -d)
+debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >/dev/null
+rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man
+tar -C "$root" -c . | docker import - heroku-go-example/debian:12
+rm -rf "$root"`
+
+// BenchmarkImages logs the README's table: the server in this image, in Debian's and in the compiler's.
+func BenchmarkImages(b *testing.B) {
+	run(b, ".", os.Environ(), debian)
+	dir := checkout(b)
+	tags := []string{"heroku-go-example-e2e:ours", "heroku-go-example-e2e:debian", "heroku-go-example-e2e:compiler"}
+	build(b, dir, classic, tags[0], "")
+	for tag, dockerfile := range map[string]string{
+		tags[1]: "FROM " + tags[0] + " AS ours\nFROM heroku-go-example/debian:12\nCOPY --from=ours /server /server\n",
+		tags[2]: "FROM " + goImage + "\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -buildvcs=false -o /server .\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+			b.Fatal(err)
+		}
+		build(b, dir, classic, tag, "")
+	}
+	for _, tag := range tags {
+		size, files := 0, 0
+		for _, layer := range layers(b, tag) {
+			size += compressedSize(layer)
+			for header := range untar(b, layer) {
+				if header.Typeflag != tar.TypeDir {
+					files++
+				}
+			}
+		}
+		b.Logf("%-30s %6.1f MB compressed, %5d files", tag, float64(size)/1e6, files)
+	}
+	b.ReportMetric(0, "ns/op") // Of no meaning here.
 }
-
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d discard) WriteHeader(int)             {}

@@ -143,6 +143,11 @@ func (h *Heroku) run(a *app, d *dyno, port int) {
 				h.setState(a, d, "up")
 			}
 		case <-stopping:
+			if h.isClosed() { // Nobody waits for the last answers.
+				h.docker("kill", d.container)
+				<-exited
+				return
+			}
 			note("Stopping all processes with SIGTERM") // Docker signals the first one, which ends the others.
 			h.docker("kill", "--signal", "TERM", d.container)
 			select {

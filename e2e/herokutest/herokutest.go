@@ -187,6 +187,12 @@ func (h *Heroku) Close() error {
 	return os.RemoveAll(h.dir)
 }
 
+func (h *Heroku) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
+}
+
 // removeImages removes docker's copies of all images that were pushed here. Nothing else pushes to a registry of this name.
 func (h *Heroku) removeImages() {
 	names, _ := h.docker("images", "--digests", "--filter", "reference=registry."+Host+"/*/*", "--format",

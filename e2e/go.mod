@@ -1,0 +1,3 @@
+module heroku-go-example/e2e
+
+go 1.26.0

@@ -1,0 +1,214 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A workflow is a file in .github/workflows.
+type workflow struct {
+	Name        string
+	Permissions map[string]string
+	Concurrency any
+	Defaults    struct{ Run struct{ Shell string } }
+	Jobs        map[string]struct {
+		If, Uses string
+		Needs    any
+		Steps    []struct {
+			If, Uses, Run string
+			With          map[string]any
+		}
+	}
+}
+
+func readWorkflow(t *testing.T, name string) workflow {
+	t.Helper()
+	const script = `console.log(JSON.stringify(require("yaml").parse(require("fs").readFileSync(process.argv[1], "utf8"))))`
+	var w workflow
+	if err := json.Unmarshal([]byte(run(t, ".tools", os.Environ(), "node -e '"+script+"' ../../.github/workflows/"+name)), &w); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// script returns the commands of a job's steps.
+func (w workflow) script(job string) string {
+	var all strings.Builder
+	for _, step := range w.Jobs[job].Steps {
+		all.WriteString(step.Run + "\n")
+	}
+	return all.String()
+}
+
+// runStep runs a script as GitHub does where the workflow says `shell: bash`.
+func runStep(t *testing.T, dir string, env []string, script string) (string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "step")
+	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return try(t, dir, env, "bash --noprofile --norc -e -o pipefail "+file)
+}
+
+func TestTheWorkflowsAreValidAndTheirActionsArePinned(t *testing.T) {
+	run(t, checkout(t), os.Environ(), "actionlint")
+	for _, name := range []string{"ci.yml", "deploy.yml", "e2e.yml"} {
+		w, text := readWorkflow(t, name), read(t, "../.github/workflows/"+name)
+		if w.Permissions == nil || len(w.Permissions) > 0 {
+			t.Errorf("%s: got the permissions %v, want none by default", name, w.Permissions)
+		}
+		if name != "e2e.yml" && w.Defaults.Run.Shell != "bash" {
+			t.Errorf("%s: a command in the middle of a pipe may fail", name)
+		}
+		for _, line := range regexp.MustCompile(`uses: .*`).FindAllString(text, -1) {
+			if !regexp.MustCompile(`^uses: (\./.*|[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$`).MatchString(line) {
+				t.Errorf("%s: %q: want a commit and its version", name, line)
+			}
+		}
+		for job, content := range w.Jobs {
+			for _, step := range content.Steps {
+				if strings.HasPrefix(step.Uses, "actions/setup-go@") && step.With["go-version-file"] != "go.mod" {
+					t.Errorf("%s: %s takes its Go version from elsewhere than go.mod", name, job)
+				}
+				if name == "e2e.yml" && step.If != "hashFiles('e2e/go.mod') != ''" && !strings.HasPrefix(step.Uses, "actions/checkout@") {
+					t.Errorf("%s: a step runs without this folder: %s%s", name, step.Uses, step.Run)
+				}
+			}
+		}
+	}
+	if !json.Valid([]byte(read(t, "../.github/renovate.json"))) {
+		t.Error("renovate.json is no JSON")
+	}
+}
+
+// doubles is a folder for PATH whose nix and docker take the doubles of nixpkgs and of the base image.
+func doubles(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	inPath := func(name string) string { return strings.TrimSpace(run(t, ".", os.Environ(), "command -v "+name)) }
+	double, err := filepath.Abs("nixpkgs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, script := range map[string]string{
+		"nix":    fmt.Sprintf("verb=$1; shift\nif [ $verb = flake ]; then verb=\"flake $1\"; shift; fi\nexec %s $verb --override-input nixpkgs path:%s \"$@\"", inPath("nix"), double),
+		"docker": fmt.Sprintf("if [ $1 = build ]; then shift; set -- build --build-arg GO_IMAGE=%s \"$@\"; fi\nexec %s \"$@\"", goImage, inPath("docker")),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestEveryStepOfCIRunsAndUnequalBuildsAreRefused(t *testing.T) {
+	ci, dir, legs := readWorkflow(t, "ci.yml"), checkout(t), t.TempDir()
+	env := append(userEnv(), "PATH="+doubles(t)+":"+os.Getenv("PATH"), buildKit, "GOTOOLCHAIN=go"+goVersion())
+	step := func(job string, legNames ...string) {
+		t.Helper()
+		script := strings.Replace(ci.script(job), "govulncheck@v1.9.0", "govulncheck@v1.9.0 -db file://"+noVulnerabilities(t), 1)
+		if out, err := runStep(t, dir, env, script); err != nil {
+			t.Fatalf("%s: %v: %s", job, err, out)
+		}
+		for _, leg := range legNames { // The artifacts. What other systems would build is taken for the same.
+			run(t, dir, os.Environ(), fmt.Sprintf("mkdir %s/%s && cp server $(ls image-id 2>/dev/null) %[1]s/%[2]s", legs, leg))
+		}
+		run(t, dir, os.Environ(), "git clean --quiet --force -d -x")
+	}
+	step("test")
+	step("nix", "nix-ubuntu-24.04", "nix-ubuntu-24.04-arm", "nix-macos-15")
+	step("docker", "docker")
+	step("go", "go-macos-15", "go-windows-2025")
+
+	same := func() error {
+		out, err := runStep(t, legs, os.Environ(), ci.script("same"))
+		t.Log(out)
+		return err
+	}
+	if err := same(); err != nil {
+		t.Errorf("equal builds: %v", err)
+	}
+	for _, tampering := range []string{
+		"echo >>docker/server",
+		"rm go-macos-15/server",
+		"rm -r nix-macos-15",
+		"rm nix-ubuntu-24.04-arm/image-id",
+		"echo sha256:0 >nix-ubuntu-24.04-arm/image-id",
+		"echo >>nix-macos-15/image-id",
+		"mkdir seventh && cp docker/server seventh",
+		"for leg in *; do : >$leg/server; done",
+		"for leg in nix-*; do : >$leg/image-id; done",
+	} {
+		run(t, legs, os.Environ(), "rm -f sums; cp -r . ../kept; "+tampering)
+		if same() == nil {
+			t.Errorf("%s: want it refused", tampering)
+		}
+		run(t, legs, os.Environ(), "rm -r * && cp -r ../kept/. . && rm -r ../kept")
+	}
+}
+
+// noVulnerabilities is a database for govulncheck, which cannot ask the real one from here.
+func noVulnerabilities(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	run(t, dir, os.Environ(), `mkdir index && echo '{"modified": "2026-01-01T00:00:00Z"}' >index/db.json && echo '[]' >index/modules.json`)
+	return dir
+}
+
+func TestCIDeploysTheDefaultBranchOnceAllElseHasPassed(t *testing.T) {
+	job := readWorkflow(t, "ci.yml").Jobs["deploy"]
+	if needs := fmt.Sprint(job.Needs); needs != "[test same]" || job.Uses != "./.github/workflows/deploy.yml" ||
+		job.If != "github.event_name == 'push' && github.ref_name == github.event.repository.default_branch" {
+		t.Errorf("got the job %+v", job)
+	}
+	steps := readWorkflow(t, "deploy.yml").Jobs["deploy"].Steps
+	bin := t.TempDir()
+	for name, script := range map[string]string{"gh": `[ -n "$NEWEST" ] && echo "$NEWEST"`, "nix": `echo "nix $*"`} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		what, app, key, newest string
+		want                   string
+		passes, deploys        bool
+	}{
+		{"no app", "", "", "0", "::notice::Nothing is deployed: the variable HEROKU_APP is not set.", true, false},
+		{"no app, but a token", "", "t0ken", "0", "::notice::Nothing is deployed: the variable HEROKU_APP is not set.", true, false},
+		{"no token", "my-own-app", "", "0", "::error::Nothing is deployed: the secret HEROKU_API_KEY is not set.", false, false},
+		{"the first run ever", "my-own-app", "t0ken", "0", "", true, true},
+		{"the newest run, again", "my-own-app", "t0ken", "7", "", true, true},
+		{"an older run, again", "my-own-app", "t0ken", "8", "::notice::Nothing is deployed: a newer commit is.", true, false},
+		{"GitHub does not answer", "my-own-app", "t0ken", "", "", false, false},
+	} {
+		output := filepath.Join(t.TempDir(), "output")
+		env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HEROKU_APP="+test.app, "HEROKU_API_KEY="+test.key, "NEWEST="+test.newest,
+			"GITHUB_OUTPUT="+output, "GITHUB_RUN_NUMBER=7", "GITHUB_REPOSITORY=you/app", "GITHUB_REF_NAME=main")
+		out, err := runStep(t, ".", env, steps[0].Run)
+		wanted, _ := os.ReadFile(output)
+		if !strings.HasPrefix(out, test.want) || (err == nil) != test.passes || (string(wanted) == "wanted=true\n") != test.deploys {
+			t.Errorf("%s: got %q, %v and the output %q", test.what, out, err, wanted)
+		}
+	}
+	for _, step := range steps[1:] {
+		if step.If != "steps.deploy.outputs.wanted" {
+			t.Errorf("got the step %+v, want it to depend on the first one", step)
+		}
+	}
+	out, err := runStep(t, ".", append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HEROKU_APP=my-own-app"), steps[len(steps)-1].Run)
+	if err != nil || out != "nix run .#deploy -- my-own-app\n" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// The README's and the workflow's build command are one.
+func TestTheWorkflowBuildsAsTheReadmeSays(t *testing.T) {
+	if script := readWorkflow(t, "ci.yml").script("go"); !strings.HasSuffix(strings.TrimSpace(script), goBuild) {
+		t.Errorf("ci.yml runs %q, want %q", script, goBuild)
+	}
+}
