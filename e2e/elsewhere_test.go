@@ -12,32 +12,37 @@ import (
 	"testing"
 )
 
+// A manifest has all that elsewhere/kubernetes.yaml says, so that a misspelled name is found.
 type manifest struct {
-	Kind string
-	Spec struct {
+	APIVersion, Kind string
+	Metadata         struct{ Name string }
+	Spec             struct {
 		Replicas int
 		Strategy struct {
-			RollingUpdate struct{ MaxUnavailable *int }
+			RollingUpdate struct{ MaxUnavailable, MaxSurge *int }
 		}
 		Template struct {
 			Metadata struct{ Labels map[string]string }
 			Spec     struct {
+				AutomountServiceAccountToken  bool
 				TerminationGracePeriodSeconds int
 				SecurityContext               struct {
 					RunAsNonRoot          bool
 					RunAsUser, RunAsGroup int
+					SeccompProfile        struct{ Type string }
 				}
 				Containers []struct {
-					Ports          []struct{ ContainerPort int }
-					ReadinessProbe struct {
+					Name, Image                   string
+					Ports                         []struct{ ContainerPort int }
+					ReadinessProbe, LivenessProbe struct {
 						HTTPGet struct {
 							Path string
 							Port int
 						}
+						TCPSocket                       struct{ Port int }
+						PeriodSeconds, FailureThreshold int
 					}
-					LivenessProbe struct{ TCPSocket struct{ Port int } }
-					Resources     struct{ Limits struct{ Memory string } }
-
+					Resources       struct{ Requests, Limits struct{ CPU, Memory string } }
 					SecurityContext struct {
 						AllowPrivilegeEscalation *bool
 						ReadOnlyRootFilesystem   bool
@@ -47,17 +52,38 @@ type manifest struct {
 			}
 		}
 		Selector map[string]any
-		Ports    []struct{ TargetPort int }
+		Ports    []struct{ Port, TargetPort int }
 	}
 }
 
-// manifests reads elsewhere/kubernetes.yaml.
-func manifests(t *testing.T) (deployment, service manifest) {
+// kubernetes prints a file of manifests as JSON, or fails when Kubernetes would not take one.
+const kubernetes = `const yaml = require("yaml"), fs = require("fs")
+const all = yaml.parseAllDocuments(fs.readFileSync(process.argv[1], "utf8")).map((one) => one.toJS())
+for (const one of all) new (require("kubernetes-models/" + one.apiVersion)[one.kind])(one).validate()
+console.log(JSON.stringify(all))`
+
+// manifests reads a file like elsewhere/kubernetes.yaml.
+func manifests(t *testing.T, file string) ([]manifest, error) {
 	t.Helper()
-	const script = `const yaml = require("yaml"), text = require("fs").readFileSync("../../elsewhere/kubernetes.yaml", "utf8")
-		console.log(JSON.stringify(yaml.parseAllDocuments(text).map((one) => one.toJS())))`
+	file, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := try(t, ".tools", os.Environ(), "node -e '"+kubernetes+"' "+file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
 	var all []manifest
-	if err := json.Unmarshal([]byte(run(t, ".tools", os.Environ(), "node -e '"+script+"'")), &all); err != nil {
+	decoder := json.NewDecoder(strings.NewReader(out))
+	decoder.DisallowUnknownFields()
+	return all, decoder.Decode(&all)
+}
+
+// deploymentAndService is what elsewhere/kubernetes.yaml holds.
+func deploymentAndService(t *testing.T) (deployment, service manifest) {
+	t.Helper()
+	all, err := manifests(t, "../elsewhere/kubernetes.yaml")
+	if err != nil {
 		t.Fatal(err)
 	}
 	if len(all) != 2 || all[0].Kind != "Deployment" || all[1].Kind != "Service" || len(all[0].Spec.Template.Spec.Containers) != 1 {
@@ -66,8 +92,18 @@ func manifests(t *testing.T) (deployment, service manifest) {
 	return all[0], all[1]
 }
 
+func TestABadManifestIsFound(t *testing.T) {
+	for _, edit := range []string{"s/periodSeconds/periodSecond/", "s/replicas: 3/replicas: three/", "/selector:/,+2d"} {
+		file := filepath.Join(t.TempDir(), "bad.yaml")
+		run(t, ".", os.Environ(), "sed '"+edit+"' ../elsewhere/kubernetes.yaml >"+file)
+		if _, err := manifests(t, file); err == nil {
+			t.Errorf("%s: want an error", edit)
+		}
+	}
+}
+
 func TestTheManifestFitsTheServer(t *testing.T) {
-	deployment, service := manifests(t)
+	deployment, service := deploymentAndService(t)
 	pod := deployment.Spec.Template.Spec
 	container := pod.Containers[0]
 	for _, port := range []int{container.Ports[0].ContainerPort, container.ReadinessProbe.HTTPGet.Port, container.LivenessProbe.TCPSocket.Port,
@@ -123,13 +159,14 @@ networks:
 `
 
 func TestARollingUpdateOfThreeReplicasLosesNoRequest(t *testing.T) {
+	t.Parallel() // It waits most of the time.
 	if run(t, ".", os.Environ(), "docker info --format '{{.Swarm.LocalNodeState}}'") == "inactive\n" {
 		atEnd(t, func() { exec.Command("docker", "swarm", "leave", "--force").Run() })
 		run(t, ".", os.Environ(), "docker swarm init --advertise-addr 127.0.0.1")
 	}
 	const image, name, loadName = "heroku-go-example-e2e:elsewhere", "heroku-go-example-e2e", "heroku-go-example-e2e-load"
 	build(t, checkout(t), classic, image, "")
-	deployment, _ := manifests(t)
+	deployment, _ := deploymentAndService(t)
 	pod := deployment.Spec.Template.Spec
 	dir := t.TempDir()
 	deploy := func(release string) {

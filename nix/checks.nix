@@ -1,5 +1,6 @@
 # `nix flake check`
 {
+  dependencies,
   deploy,
   formatter,
   goEnv,
@@ -31,11 +32,14 @@
   tests =
     runCommand "${pname}-tests"
       {
-        env = { inherit (goEnv) CGO_ENABLED; };
+        env = {
+          inherit (goEnv) CGO_ENABLED GOFLAGS;
+        };
         nativeBuildInputs = [ toolchain ];
         __darwinAllowLocalNetworking = true;
       }
       ''
+        cp -r --no-preserve=mode ${dependencies} $TMPDIR/cache
         export GOCACHE=$TMPDIR/cache
         cd ${source { tests = true; }}
         go vet ./...
