@@ -24,7 +24,6 @@ import (
 const bareServer = `package main
 
 import (
-	"archive/tar"
 	"net/http"
 	"os"
 	"strconv"
