@@ -13,27 +13,26 @@
         "aarch64-linux"
         "aarch64-darwin"
       ];
-      eachSystem =
-        output:
-        nixpkgs.lib.genAttrs systems (system: output (import ./nix nixpkgs.legacyPackages.${system}));
+      built = nixpkgs.lib.genAttrs systems (system: import ./nix nixpkgs.legacyPackages.${system});
+      eachSystem = output: builtins.mapAttrs (_: output) built;
     in
     {
-      packages = eachSystem (built: built.packages // { default = built.packages.image; });
+      packages = eachSystem (made: made.packages // { default = made.packages.image; });
 
       # `nix run . -- APP`
-      apps = eachSystem (built: {
+      apps = eachSystem (made: {
         default = {
           type = "app";
-          program = nixpkgs.lib.getExe built.packages.deploy;
-          inherit (built.packages.deploy) meta;
+          program = nixpkgs.lib.getExe made.packages.deploy;
+          inherit (made.packages.deploy) meta;
         };
       });
 
-      devShells = eachSystem (built: { default = built.shell; });
+      devShells = eachSystem (made: { default = made.shell; });
 
-      checks = eachSystem (built: built.checks);
+      checks = eachSystem (made: made.checks);
 
-      formatter = eachSystem (built: built.formatter);
+      formatter = eachSystem (made: made.formatter);
 
       templates.default = import ./nix/template.nix;
     };

@@ -73,7 +73,8 @@ func TestANewProjectThatHasChangedIsWhole(t *testing.T) {
 		"internal/web/assets/own.css": "h1 { color: red }\n",
 		"docs/docs.go":                "package docs\n\nimport _ \"embed\"\n\n//go:embed README.md\nvar Text string\n",
 		"docs/README.md":              "# A file that is part of the executable\n",
-		"internal/web/mine.go":        "package web\n\nimport (\n\t_ \"example.com/mixed\"\n\n\t_ \"heroku-go-example/docs\"\n)\n",
+		"docs/nix/nix.go":             "package nix\n",
+		"internal/web/mine.go":        "package web\n\nimport (\n\t_ \"example.com/mixed\"\n\n\t_ \"heroku-go-example/docs\"\n\t_ \"heroku-go-example/docs/nix\"\n)\n",
 		"go.mod":                      read(t, filepath.Join(dir, "go.mod")) + "\nrequire example.com/mixed v1.0.0\n",
 		"vendor/modules.txt": read(t, filepath.Join(dir, "vendor/modules.txt")) +
 			"# example.com/mixed v1.0.0\n## explicit\nexample.com/mixed\nexample.com/mixed/win\nexample.com/mixed/broken\n",

@@ -51,7 +51,7 @@ func BenchmarkAgainstBareNetHTTP(b *testing.B) {
 	dir := b.TempDir()
 	build := func(folder, out string) string {
 		out = filepath.Join(dir, out)
-		run(b, folder, goEnv(), strings.Replace(goBuild, "-o server", "-o "+out, 1))
+		run(b, folder, goEnv(), strings.Replace(goBuild, "-o result-server", "-o "+out, 1))
 		return out
 	}
 	ours := build("..", "server")

@@ -51,7 +51,7 @@ func newDeployApp(t *testing.T) *deployApp {
 	path := func(installable string) string {
 		return strings.TrimSpace(nix(t, dir, os.Environ(), "nix build --no-link --print-out-paths "+installable+" 2>/dev/null"))
 	}
-	app.deploy, app.push, app.id = path(".#deploy")+"/bin/deploy", path(".#push")+"/bin/push", strings.TrimSpace(read(t, path(".#image.id")))
+	app.deploy, app.push, app.id = path(".#deploy")+"/bin/heroku-go-example-deploy", path(".#push")+"/bin/heroku-go-example-push", strings.TrimSpace(read(t, path(".#image.id")))
 	if program := nix(t, dir, os.Environ(), "nix eval --raw .#apps.x86_64-linux.default.program 2>/dev/null"); program != app.deploy {
 		t.Errorf("nix run . would run %s, want %s", program, app.deploy)
 	}
@@ -174,7 +174,7 @@ func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
 	ends("another stack", "'heroku stack:set container --app plain'", 1, nil, "plain")
 	ends("no token", "not logged in to Heroku", 1, []string{"HEROKU_API_KEY="}, "go-on-nix")
 	ends("a bad token", "does not take the token from HEROKU_API_KEY", 1, []string{"HEROKU_API_KEY=wrong"}, "go-on-nix")
-	ends("a token of two lines", "characters that no token has", 1, []string{"HEROKU_API_KEY=a\nurl = file:///"}, "go-on-nix")
+	ends("a token of two lines", "the token from HEROKU_API_KEY has characters that no token has", 1, []string{"HEROKU_API_KEY=a\nurl = file:///"}, "go-on-nix")
 
 	for _, test := range []struct {
 		at      string

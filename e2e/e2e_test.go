@@ -202,7 +202,7 @@ func try(t testing.TB, dir string, env []string, command string) (string, error)
 	os.WriteFile(tested, nil, 0o644)
 	os.ReadFile(tested)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	shell := exec.CommandContext(ctx, "sh", "-c", command)
 	shell.Dir, shell.Env = dir, env

@@ -32,9 +32,9 @@ func userEnv() []string { return append(os.Environ(), "GOFLAGS=", "GOPROXY=", "G
 
 func TestTheDevelopmentShellHasThePinnedToolsAndOneLineOfGreetingAtMost(t *testing.T) {
 	dir := checkout(t)
-	out := nix(t, dir, userEnv(), "nix develop --command sh -c 'go version && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
+	out := nix(t, dir, userEnv(), "nix develop --command sh -c 'go version && go env CGO_ENABLED GOTOOLCHAIN && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 5 || lines[0] != "go version go"+goVersion()+" linux/amd64" || !strings.Contains(lines[1], "gopls is /nix/store/") {
+	if len(lines) != 7 || lines[1] != "0" || lines[2] != "local" || lines[0] != "go version go"+goVersion()+" linux/amd64" || !strings.Contains(lines[3], "gopls is /nix/store/") {
 		t.Errorf("got %q, want Go %s, nothing from staticcheck, and four programs", lines, goVersion())
 	}
 }

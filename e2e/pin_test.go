@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -70,14 +71,13 @@ func TestANewerGoIsPinnedWhereverItStands(t *testing.T) {
 		t.Errorf("the dry run shows %s, the real one %s", shown, out)
 	}
 	changed := run(t, dir, os.Environ(), "git diff")
-	for _, want := range []string{
-		"+ARG GO_IMAGE=golang:1.99.1-alpine@sha256:" + strings.Repeat("d", 64) + "\n",
-		"         platform = \"linux-amd64\";\n-        sha256 = \"ecbadb99091a3f46e31f5f934b068b1864eafa7995211b39eaddf76996045fe5\";\n+        sha256 = \"" + strings.Repeat("1", 64),
-		"         platform = \"linux-arm64\";\n-        sha256 = \"94f3e30b8e374bc285e7dadc11e0865726b9bc6e85b841ccceaabc0214c6b7c8\";\n+        sha256 = \"" + strings.Repeat("2", 64),
-		"         platform = \"darwin-arm64\";\n-        sha256 = \"76812b213b1b2302c978d28fa52fa92d541704b9e7d9d5db8002c50e4018c4c5\";\n+        sha256 = \"" + strings.Repeat("3", 64),
-	} {
-		if !strings.Contains(changed, want) || !strings.Contains(shown, want) {
-			t.Errorf("got %s, want %q in it", changed, want)
+	wants := []string{`\n\+ARG GO_IMAGE=golang:1\.99\.1-alpine@sha256:d{64}\n`}
+	for i, platform := range []string{"linux-amd64", "linux-arm64", "darwin-arm64"} {
+		wants = append(wants, fmt.Sprintf(`platform = "%s";\n-        sha256 = "[0-9a-f]{64}";\n\+        sha256 = "%d{64}";\n`, platform, i+1))
+	}
+	for _, want := range wants {
+		if pattern := regexp.MustCompile(want); !pattern.MatchString(changed) || !pattern.MatchString(shown) {
+			t.Errorf("got %s, want %s in it", changed, want)
 		}
 	}
 	if n := strings.Count(changed, "\n+ "); n != 3 {
@@ -94,6 +94,8 @@ func TestWhenSomethingIsMissingNothingIsPinned(t *testing.T) {
 		{"no archive for a platform", "go mod edit -toolchain go1.99.1", goReleases("linux-amd64", "linux-arm64"), "go.dev lists no archive of go1.99.1 for darwin-arm64"},
 		{"no such release", "go mod edit -toolchain go1.99.3", goReleases("linux-amd64", "linux-arm64", "darwin-arm64"), "go.dev lists no archive of go1.99.3 for linux-amd64"},
 		{"no list", "go mod edit -toolchain go1.99.1", "<html>", "cannot read the list of Go releases"},
+		{"no checksum", "go mod edit -toolchain go1.99.1", strings.ReplaceAll(goReleases("linux-amd64"), strings.Repeat("1", 64), "null"), "go.dev lists no archive of go1.99.1 for linux-amd64"},
+		{"a file that cannot be written", "rm Dockerfile && mkdir Dockerfile && go mod edit -toolchain go1.99.1", goReleases("linux-amd64", "linux-arm64", "darwin-arm64"), "cannot write Dockerfile"},
 		{"no toolchain", "go mod edit -toolchain none", "[]", "go.mod has no toolchain line"},
 	} {
 		dir := checkout(t)

@@ -15,7 +15,7 @@ import (
 )
 
 // goBuild is the command in the README.
-const goBuild = `go build -trimpath -buildvcs=false -ldflags "-s -w -buildid=" -o server .`
+const goBuild = `go build -trimpath -buildvcs=false -ldflags "-s -w -buildid=" -o result-server .`
 
 // goEnv is the environment for goBuild, with the toolchain that go.mod names.
 func goEnv() []string {
@@ -53,9 +53,9 @@ func TestEveryWayToBuildGivesTheSameExecutable(t *testing.T) {
 	}
 
 	run(t, one, goEnv(), goBuild)
-	add("go build, in a git repository", []byte(read(t, filepath.Join(one, "server"))))
+	add("go build, in a git repository", []byte(read(t, filepath.Join(one, "result-server"))))
 	run(t, clone, append(goEnv(), "GOCACHE="+t.TempDir()), goBuild)
-	add("go build, in a clone of Windows, with an empty cache", []byte(read(t, filepath.Join(clone, "server"))))
+	add("go build, in a clone of Windows, with an empty cache", []byte(read(t, filepath.Join(clone, "result-server"))))
 
 	const classicTag, buildKitTag, cloneTag = "heroku-go-example-e2e:classic", "heroku-go-example-e2e:buildkit", "heroku-go-example-e2e:clone"
 	build(t, one, classic, classicTag, "--network none")
@@ -68,7 +68,6 @@ func TestEveryWayToBuildGivesTheSameExecutable(t *testing.T) {
 		t.Error("docker's two builders give different layers")
 	}
 
-	run(t, one, os.Environ(), "rm server")
 	nix(t, one, os.Environ(), "nix build .#server")
 	add("nix", []byte(read(t, filepath.Join(one, "result/bin/server"))))
 	nix(t, one, os.Environ(), "nix build .#server --rebuild")

@@ -130,7 +130,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"sha256sum result/bin/server":                                w.checksum,
 		"curl https://my-own-app-0123456789ab.herokuapp.com/version": func(string) { w.answers() },
 		"CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) " + goBuild: w.succeeds(""),
-		"sha256sum server":                  w.checksum,
+		"sha256sum result-server":           w.checksum,
 		"nix build .#image.id":              w.changeThePageAndDeploy,
 		"cat result":                        w.succeeds("sha256:"),
 		"heroku logs --tail":                func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200", func(string) {}) },

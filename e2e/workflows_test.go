@@ -3,26 +3,38 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // A workflow is a file in .github/workflows.
 type workflow struct {
-	Name        string
+	On struct {
+		Push struct{ Branches []string }
+	}
 	Permissions map[string]string
-	Concurrency any
-	Defaults    struct{ Run struct{ Shell string } }
-	Jobs        map[string]struct {
-		If, Uses string
-		Needs    any
-		Steps    []struct {
-			If, Uses, Run string
-			With          map[string]any
-		}
+	Concurrency struct {
+		Group            string
+		CancelInProgress any `json:"cancel-in-progress"`
+	}
+	Defaults struct{ Run struct{ Shell string } }
+	Jobs     map[string]job
+}
+
+type job struct {
+	If, Uses             string
+	Needs                []string
+	Permissions, Secrets map[string]string
+	Strategy             struct{ Matrix struct{ OS []string } }
+	Steps                []struct {
+		If, Uses, Run string
+		With          map[string]any
 	}
 }
 
@@ -36,13 +48,27 @@ func readWorkflow(t *testing.T, name string) workflow {
 	return w
 }
 
-// script returns the commands of a job's steps.
-func (w workflow) script(job string) string {
+// script returns the commands of the job's steps.
+func (j job) script() string {
 	var all strings.Builder
-	for _, step := range w.Jobs[job].Steps {
+	for _, step := range j.Steps {
 		all.WriteString(step.Run + "\n")
 	}
 	return all.String()
+}
+
+// artifacts returns the files that the job uploads, by the artifact's name.
+func (j job) artifacts() map[string][]string {
+	all := make(map[string][]string)
+	for _, step := range j.Steps {
+		if strings.HasPrefix(step.Uses, "actions/upload-artifact@") && step.With["overwrite"] == true && step.With["if-no-files-found"] == "error" {
+			for _, os := range append(j.Strategy.Matrix.OS, "")[:max(1, len(j.Strategy.Matrix.OS))] {
+				name := strings.ReplaceAll(step.With["name"].(string), "${{ matrix.os }}", os)
+				all[name] = strings.Fields(step.With["path"].(string))
+			}
+		}
+	}
+	return all
 }
 
 // runStep runs a script as GitHub does where the workflow says `shell: bash`.
@@ -75,9 +101,6 @@ func TestTheWorkflowsAreValidAndTheirActionsArePinned(t *testing.T) {
 				if strings.HasPrefix(step.Uses, "actions/setup-go@") && step.With["go-version-file"] != "go.mod" {
 					t.Errorf("%s: %s takes its Go version from elsewhere than go.mod", name, job)
 				}
-				if name == "e2e.yml" && step.If != "hashFiles('e2e/go.mod') != ''" && !strings.HasPrefix(step.Uses, "actions/checkout@") {
-					t.Errorf("%s: a step runs without this folder: %s%s", name, step.Uses, step.Run)
-				}
 			}
 		}
 	}
@@ -108,25 +131,22 @@ func doubles(t *testing.T) string {
 
 func TestEveryStepOfCIRunsAndUnequalBuildsAreRefused(t *testing.T) {
 	ci, dir, legs := readWorkflow(t, "ci.yml"), checkout(t), t.TempDir()
+	run(t, dir, os.Environ(), "rm -r e2e && git add --all") // Nothing there needs this folder.
 	env := append(userEnv(), "PATH="+doubles(t)+":"+os.Getenv("PATH"), buildKit, "GOTOOLCHAIN=go"+goVersion())
-	step := func(job string, legNames ...string) {
-		t.Helper()
-		script := strings.Replace(ci.script(job), "govulncheck@v1.9.0", "govulncheck@v1.9.0 -db file://"+noVulnerabilities(t), 1)
+	govulncheck := regexp.MustCompile(`govulncheck@v[0-9.]+`)
+	for _, name := range []string{"test", "nix", "docker", "go"} {
+		script := govulncheck.ReplaceAllString(ci.Jobs[name].script(), "$0 -db file://"+noVulnerabilities(t))
 		if out, err := runStep(t, dir, env, script); err != nil {
-			t.Fatalf("%s: %v: %s", job, err, out)
+			t.Fatalf("%s: %v: %s", name, err, out)
 		}
-		for _, leg := range legNames { // The artifacts. What other systems would build is taken for the same.
-			run(t, dir, os.Environ(), fmt.Sprintf("mkdir %s/%s && cp server $(ls image-id 2>/dev/null) %[1]s/%[2]s", legs, leg))
+		for artifact, files := range ci.Jobs[name].artifacts() { // What other systems would build is taken for the same.
+			run(t, dir, os.Environ(), fmt.Sprintf("mkdir %s/%s && cp %s %[1]s/%[2]s", legs, artifact, strings.Join(files, " ")))
 		}
 		run(t, dir, os.Environ(), "git clean --quiet --force -d -x")
 	}
-	step("test")
-	step("nix", "nix-ubuntu-24.04", "nix-ubuntu-24.04-arm", "nix-macos-15")
-	step("docker", "docker")
-	step("go", "go-macos-15", "go-windows-2025")
 
 	same := func() error {
-		out, err := runStep(t, legs, os.Environ(), ci.script("same"))
+		out, err := runStep(t, legs, os.Environ(), ci.Jobs["same"].script())
 		t.Log(out)
 		return err
 	}
@@ -135,13 +155,13 @@ func TestEveryStepOfCIRunsAndUnequalBuildsAreRefused(t *testing.T) {
 	}
 	for _, tampering := range []string{
 		"echo >>docker/server",
-		"rm go-macos-15/server",
+		"rm go-macos-15/result-server",
 		"rm -r nix-macos-15",
 		"rm nix-ubuntu-24.04-arm/image-id",
 		"echo sha256:0 >nix-ubuntu-24.04-arm/image-id",
 		"echo >>nix-macos-15/image-id",
 		"mkdir seventh && cp docker/server seventh",
-		"for leg in *; do : >$leg/server; done",
+		"for server in */*server; do : >$server; done",
 		"for leg in nix-*; do : >$leg/image-id; done",
 	} {
 		run(t, legs, os.Environ(), "rm -f sums; cp -r . ../kept; "+tampering)
@@ -160,34 +180,60 @@ func noVulnerabilities(t *testing.T) string {
 	return dir
 }
 
-func TestCIDeploysTheDefaultBranchOnceAllElseHasPassed(t *testing.T) {
-	job := readWorkflow(t, "ci.yml").Jobs["deploy"]
-	if needs := fmt.Sprint(job.Needs); needs != "[test same]" || job.Uses != "./.github/workflows/deploy.yml" ||
-		job.If != "github.event_name == 'push' && github.ref_name == github.event.repository.default_branch" {
-		t.Errorf("got the job %+v", job)
+func TestARunOfCIThatIsNewerIsDeployedLast(t *testing.T) {
+	ci := readWorkflow(t, "ci.yml")
+	if ci.Concurrency.Group != "${{ github.workflow }}-${{ github.ref }}" || ci.Concurrency.CancelInProgress != "${{ github.event_name == 'pull_request' }}" {
+		t.Errorf("got the concurrency %+v, want one run after the other, and none cancelled on a branch", ci.Concurrency)
 	}
+	if want := []string{"main", "master"}; !slices.Equal(ci.On.Push.Branches, want) {
+		t.Errorf("got the branches %q, want %q", ci.On.Push.Branches, want)
+	}
+	got := ci.Jobs["deploy"]
+	want := job{
+		If:          "github.event_name == 'push' && github.ref_name == github.event.repository.default_branch",
+		Needs:       []string{"test", "same"},
+		Permissions: map[string]string{"contents": "read", "actions": "read"},
+		Uses:        "./.github/workflows/deploy.yml",
+		Secrets:     map[string]string{"HEROKU_API_KEY": "${{ secrets.HEROKU_API_KEY }}"},
+	}
+	if !reflect.DeepEqual(got, want) || !maps.Equal(readWorkflow(t, "deploy.yml").Jobs["deploy"].Permissions, want.Permissions) {
+		t.Errorf("got the job %+v, want %+v", got, want)
+	}
+}
+
+func TestDeployYmlDeploysOrSaysWhyNot(t *testing.T) {
 	steps := readWorkflow(t, "deploy.yml").Jobs["deploy"].Steps
 	bin := t.TempDir()
-	for name, script := range map[string]string{"gh": `[ -n "$NEWEST" ] && echo "$NEWEST"`, "nix": `echo "nix $*"`} {
+	for name, script := range map[string]string{
+		// GitHub's API, as gh asks it: the newest run first.
+		"gh": `[ "$1 $2 $3" = "api repos/you/app/actions/workflows/ci.yml/runs?branch=main&event=push&status=success&per_page=1 --jq" ] &&
+			[ -n "$RUNS" ] && echo "{\"workflow_runs\": $RUNS}" | jq "$4"`,
+		"nix": `echo "nix $*"`,
+	} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if _, err := os.Stat("../.github/workflows/ci.yml"); err != nil {
+		t.Error(err) // deploy.yml names it.
+	}
 	for _, test := range []struct {
-		what, app, key, newest string
-		want                   string
-		passes, deploys        bool
+		what, app, key, runs string
+		want                 string
+		passes, deploys      bool
 	}{
-		{"no app", "", "", "0", "::notice::Nothing is deployed: the variable HEROKU_APP is not set.", true, false},
-		{"no app, but a token", "", "t0ken", "0", "::notice::Nothing is deployed: the variable HEROKU_APP is not set.", true, false},
-		{"no token", "my-own-app", "", "0", "::error::Nothing is deployed: the secret HEROKU_API_KEY is not set.", false, false},
-		{"the first run ever", "my-own-app", "t0ken", "0", "", true, true},
-		{"the newest run, again", "my-own-app", "t0ken", "7", "", true, true},
-		{"an older run, again", "my-own-app", "t0ken", "8", "::notice::Nothing is deployed: a newer commit is.", true, false},
+		{"no app", "", "", "[]", "::notice::Nothing is deployed: the variable HEROKU_APP is not set.", true, false},
+		{"no app, but a token", "", "t0ken", "[]", "::notice::Nothing is deployed: the variable HEROKU_APP is not set.", true, false},
+		{"no token", "my-own-app", "", "[]", "::error::Nothing is deployed: the secret HEROKU_API_KEY is not set.", false, false},
+		{"the first run ever", "my-own-app", "t0ken", "[]", "", true, true},
+		{"the newest run", "my-own-app", "t0ken", `[{"run_number": 6}]`, "", true, true},
+		{"the newest run, again", "my-own-app", "t0ken", `[{"run_number": 7}]`, "", true, true},
+		{"an older run, again", "my-own-app", "t0ken", `[{"run_number": 8}]`, "::notice::Nothing is deployed: a newer commit is.", true, false},
 		{"GitHub does not answer", "my-own-app", "t0ken", "", "", false, false},
+		{"GitHub answers something else", "my-own-app", "t0ken", `[{"run_number": "x"}]`, "", false, false},
 	} {
 		output := filepath.Join(t.TempDir(), "output")
-		env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HEROKU_APP="+test.app, "HEROKU_API_KEY="+test.key, "NEWEST="+test.newest,
+		env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HEROKU_APP="+test.app, "HEROKU_API_KEY="+test.key, "RUNS="+test.runs,
 			"GITHUB_OUTPUT="+output, "GITHUB_RUN_NUMBER=7", "GITHUB_REPOSITORY=you/app", "GITHUB_REF_NAME=main")
 		out, err := runStep(t, ".", env, steps[0].Run)
 		wanted, _ := os.ReadFile(output)
@@ -206,9 +252,35 @@ func TestCIDeploysTheDefaultBranchOnceAllElseHasPassed(t *testing.T) {
 	}
 }
 
+// The last step would run these tests again.
+func TestTheEndToEndWorkflowRunsTheGateWhereThisFolderIs(t *testing.T) {
+	bin, etc := t.TempDir(), t.TempDir()
+	sudo := "#!/bin/sh\ncase $1 in tee) cat >" + etc + "/daemon.json;; *) echo \"$@\";; esac\n"
+	if err := os.WriteFile(filepath.Join(bin, "sudo"), []byte(sudo), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	steps := readWorkflow(t, "e2e.yml").Jobs["e2e"].Steps
+	for _, step := range steps[1:] {
+		if step.If != "hashFiles('e2e/go.mod') != ''" {
+			t.Errorf("without this folder runs %s%s", step.Uses, step.Run)
+		}
+	}
+	path := bin + ":" + os.Getenv("PATH")
+	out, err := runStep(t, "..", append(os.Environ(), "PATH="+path), readWorkflow(t, "e2e.yml").Jobs["e2e"].script())
+	if want := "systemctl restart docker\nenv PATH=" + path + " HOME=/root bash .ci/run\n"; err != nil || out != want {
+		t.Errorf("got %v, %q, want %q", err, out, want)
+	}
+	if config := read(t, filepath.Join(etc, "daemon.json")); !json.Valid([]byte(config)) {
+		t.Errorf("docker gets the configuration %s", config)
+	}
+	if _, err := os.Stat("../.ci/run"); err != nil {
+		t.Error(err)
+	}
+}
+
 // The README's and the workflow's build command are one.
 func TestTheWorkflowBuildsAsTheReadmeSays(t *testing.T) {
-	if script := readWorkflow(t, "ci.yml").script("go"); !strings.HasSuffix(strings.TrimSpace(script), goBuild) {
+	if script := readWorkflow(t, "ci.yml").Jobs["go"].script(); !strings.HasSuffix(strings.TrimSpace(script), goBuild) {
 		t.Errorf("ci.yml runs %q, want %q", script, goBuild)
 	}
 }

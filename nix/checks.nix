@@ -55,9 +55,9 @@
         ) ../.) (lib.fileset.maybeMissing ../vendor);
       };
     in
-    runCommand "${pname}-formatting" { nativeBuildInputs = [ formatter ]; } ''
+    runCommand "${pname}-formatting" { } ''
       cp -r --no-preserve=mode ${src} formatted
-      (cd formatted && format)
+      (cd formatted && ${lib.getExe formatter})
       diff -r ${src} formatted
       touch $out
     '';

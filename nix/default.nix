@@ -31,8 +31,8 @@ let
     server = callPackage ./server.nix { };
     image = callPackage ./image.nix { };
     sbom = callPackage ./sbom.nix { };
-    push = callPackage ./deploy.nix { name = "push"; };
-    deploy = callPackage ./deploy.nix { name = "deploy"; };
+    push = callPackage ./deploy.nix { program = "push"; };
+    deploy = callPackage ./deploy.nix { program = "deploy"; };
   };
 in
 {

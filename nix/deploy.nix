@@ -5,12 +5,13 @@
   image,
   jq,
   meta,
-  name,
+  pname,
+  program,
   skopeo,
   writeShellApplication,
 }:
 writeShellApplication {
-  inherit name;
+  name = "${pname}-${program}";
   runtimeInputs = [
     coreutils
     curl
@@ -18,19 +19,19 @@ writeShellApplication {
     skopeo
   ];
   runtimeEnv = {
-    PROGRAM = name;
+    PROGRAM = program;
     IMAGE = image;
     IMAGE_ID = image.id;
   };
   text = builtins.readFile ./deploy.sh;
   meta = {
     inherit (meta) license;
-    mainProgram = name;
+    mainProgram = "${pname}-${program}";
     description =
       {
         push = "Push the image to Heroku's registry";
         deploy = "Push the image to Heroku's registry and release it";
       }
-      .${name};
+      .${program};
   };
 }

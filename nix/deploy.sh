@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # As `deploy`, pushes the image to Heroku's registry and releases it. As `push`, stops after the first half.
 #
-# The token comes from HEROKU_API_KEY, from the Heroku CLI or from ~/.netrc. It stands in no argument list, for others could
-# read it there.
+# The token comes from HEROKU_API_KEY or from the Heroku CLI. It stands in no argument list, for others could read it there.
 
 fail() {
   echo "$PROGRAM: $*" >&2
@@ -29,16 +28,8 @@ if [[ -z $token ]] && command -v heroku >/dev/null; then
   origin='the Heroku CLI'
   token=$(heroku auth:token 2>/dev/null </dev/null) || token=
 fi
-if [[ -z $token && -r ~/.netrc ]]; then
-  origin=~/.netrc
-  token=$(jq --raw-input --raw-output --slurp --arg machine "api.$host" '
-    [splits("\n") | select(test("^\\s*#") | not) | splits("\\s+")]
-    | .[(index(["machine", $machine]) // length) + 2:]
-    | .[:(map(IN("machine", "default")) | index(true)) // length]
-    | .[(index("password") // length) + 1] // ""' ~/.netrc)
-fi
 [[ -n $token ]] || fail "not logged in to Heroku: run 'heroku login', or set HEROKU_API_KEY"
-[[ $token =~ ^[A-Za-z0-9._~+/=-]+$ ]] || fail "the token from $origin is none: it has characters that no token has"
+[[ $token =~ ^[A-Za-z0-9._~+/=-]+$ ]] || fail "the token from $origin has characters that no token has"
 
 state='nothing is released'
 trap 'rm -rf "$work"' EXIT

@@ -2,11 +2,12 @@
 {
   findutils,
   nixfmt,
+  pname,
   toolchain,
   writeShellApplication,
 }:
 writeShellApplication {
-  name = "format";
+  name = "${pname}-format";
   runtimeInputs = [
     findutils
     nixfmt

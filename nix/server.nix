@@ -14,7 +14,7 @@ runCommand "${pname}-${version}"
     inherit pname version meta;
     env = goEnv;
     nativeBuildInputs = [ toolchain ];
-    allowedReferences = [ ]; # Nothing of the store would be there in the image.
+    allowedReferences = [ ]; # The image has no store.
   }
   ''
     cp -r --no-preserve=mode ${dependencies} $TMPDIR/cache

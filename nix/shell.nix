@@ -21,6 +21,8 @@ mkShellNoCC {
     jq
     skopeo
   ];
-  CGO_ENABLED = "0"; # Otherwise Go links what is not there on NixOS.
-  GOTOOLCHAIN = "local";
+  env = {
+    CGO_ENABLED = "0"; # Otherwise Go links what is not there on NixOS.
+    GOTOOLCHAIN = "local";
+  };
 }

@@ -9,6 +9,7 @@ let
   excluded = map (name: "${toString root}/${name}") [
     ".ci"
     ".dockerignore"
+    ".env"
     ".gitattributes"
     ".github"
     ".gitignore"

@@ -18,7 +18,7 @@ in
   welcomeText = ''
     # A Go web server on Heroku
 
-    Nix and Docker build what git knows, so let it know:
+    Nix sees only files that git knows. So first:
 
         git init --initial-branch main
         git add --all
