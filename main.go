@@ -5,19 +5,20 @@
 //	server version       prints what is running: what /version answers
 //
 // It keeps nothing on disk, logs to stdout, one line per event and per request, and takes its configuration from the
-// environment. What Heroku sets is in package heroku. The rest is yours:
+// environment. Package heroku lists what Heroku sets. The rest is yours:
 //
 //	LOG_LEVEL    debug, info (default), warn or error
 //	LOG_FORMAT   text (default: key=value) or json
+//	DRAIN_TIME   how long the server still takes requests after SIGTERM, from 0s to 25s (default 3s)
 //	GOMEMLIMIT   the Go runtime's own; by default 90 % of the dyno's memory
 //	GOGC         the Go runtime's own; by default 400 where there is a memory limit
 //
-// SIGTERM stops it. For 3 s it still takes requests, for Heroku's router may still send some, but says on /healthz and by
-// closing connections that it wants no more. Then it finishes the requests in flight, for up to 25 s, and exits with
-// code 0. SIGINT, a terminal's Ctrl-C, leaves out the 3 s; a second one ends it at once.
+// SIGTERM stops it. For DRAIN_TIME it still takes requests, which Heroku's router may send, but says on /healthz and by
+// closing connections that it wants no more. Then it finishes the requests in flight and exits with code 0, 28 s after the
+// signal at most. SIGINT, a terminal's Ctrl-C, leaves out DRAIN_TIME; a second one kills it.
 //
 // Exit codes: 0 stopped, healthy or printed; 1 cannot listen, not healthy, cannot read what is running; 2 bad configuration
-// or bad usage; 130 ended by Ctrl-C when it was stopping already.
+// or bad usage. A closed stdout ends it by SIGPIPE, as any Go program.
 package main
 
 import (
@@ -33,7 +34,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 	_ "time/tzdata" // The image has no /usr/share/zoneinfo,
@@ -42,16 +43,14 @@ import (
 	_ "golang.org/x/crypto/x509roots/fallback" // and no /etc/ssl/certs.
 
 	"heroku-go-example/internal/heroku"
+	"heroku-go-example/internal/logs"
 	"heroku-go-example/internal/web"
 )
 
 // A dyno is killed 30 s after SIGTERM.
-const (
-	drainTime       = 3 * time.Second
-	shutdownTimeout = 25 * time.Second
-)
+const stopTime = 27 * time.Second
 
-// configError is the operator's to mend. The program then exits with code 2.
+// configError is a mistake in the configuration: exit code 2.
 type configError struct{ error }
 
 func main() {
@@ -77,20 +76,11 @@ func run(args []string, getenv func(string) string, stdout io.Writer) error {
 	if err != nil {
 		return configError{err}
 	}
-	var known atomic.Pointer[web.Version]
-	version := func() (web.Version, error) {
-		if v := known.Load(); v != nil {
-			return *v, nil
-		}
+	version := sync.OnceValues(func() (web.Version, error) {
 		v, err := web.ReadVersion()
-		if err != nil {
-			return v, err // Not to be remembered: too many open files may be fewer next time.
-		}
 		v.App, v.Release, v.ReleasedAt, v.Commit, v.Dyno = dyno.App, dyno.Release, dyno.ReleasedAt, dyno.Commit, dyno.Name
-		known.Store(&v)
-		return v, nil
-	}
-
+		return v, err
+	})
 	switch command {
 	case "healthcheck":
 		return healthcheck(dyno.Port)
@@ -101,57 +91,32 @@ func run(args []string, getenv func(string) string, stdout io.Writer) error {
 		}
 		return v.WriteJSON(stdout)
 	}
-	log, err := newLogger(getenv, dyno.Name != "", stdout)
+
+	drainTime, err := time.ParseDuration(cmp.Or(getenv("DRAIN_TIME"), "3s"))
+	if err != nil || drainTime < 0 || drainTime > 25*time.Second {
+		return configError{fmt.Errorf("DRAIN_TIME=%q: want a duration from 0s to 25s", getenv("DRAIN_TIME"))}
+	}
+	out, err := logs.Open(getenv, stdout)
 	if err != nil {
 		return configError{err}
 	}
+	defer out.Close(time.Second)
+	log := slog.New(web.LogHandler{Handler: out, WithoutTime: dyno.Name != ""})
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", dyno.Port))
 	if err != nil {
 		return fmt.Errorf("PORT=%d: %w", dyno.Port, err)
 	}
-	limitMemory(heroku.MemoryLimit(os.DirFS("/sys/fs/cgroup")), getenv)
+	heroku.LimitMemory(os.DirFS("/sys/fs/cgroup"), getenv)
 	if dyno.MetricsURL != "" {
 		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
-	return serve(stop, listener, &web.Server{Log: log, Version: version, BehindRouter: dyno.Name != ""})
-}
-
-// limitMemory makes the Go runtime keep to a limit in bytes, 0 for none, unless the environment says otherwise.
-func limitMemory(limit int64, getenv func(string) string) {
-	if limit > 0 && getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit / 10 * 9) // The rest is for what the Go runtime does not count.
-	}
-	if debug.SetMemoryLimit(-1) < math.MaxInt64 && getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // The limit makes it safe to collect garbage less often, which saves a fifth of the CPU time.
-	}
-}
-
-// newLogger returns a logger in the form and from the level that the environment says.
-func newLogger(getenv func(string) string, onHeroku bool, stdout io.Writer) (*slog.Logger, error) {
-	var options slog.HandlerOptions
-	if value := getenv("LOG_LEVEL"); value != "" {
-		var level slog.Level
-		if err := level.UnmarshalText([]byte(value)); err != nil {
-			return nil, fmt.Errorf("LOG_LEVEL=%q: want debug, info, warn or error", value)
-		}
-		options.Level = level
-	}
-	var handler slog.Handler
-	switch value := cmp.Or(getenv("LOG_FORMAT"), "text"); value {
-	case "text":
-		handler = slog.NewTextHandler(stdout, &options)
-	case "json":
-		handler = slog.NewJSONHandler(stdout, &options)
-	default:
-		return nil, fmt.Errorf("LOG_FORMAT=%q: want text or json", value)
-	}
-	return slog.New(web.LogHandler{Handler: handler, WithoutTime: onHeroku}), nil
+	return serve(stop, listener, &web.Server{Log: log, Version: version, BehindRouter: dyno.Name != ""}, drainTime)
 }
 
 // serve answers requests until a signal comes, then finishes those in flight.
-func serve(stop <-chan os.Signal, listener net.Listener, handler *web.Server) error {
+func serve(stop <-chan os.Signal, listener net.Listener, handler *web.Server, drainTime time.Duration) error {
 	log := handler.Log
 	server := handler.HTTPServer()
 	served := make(chan error, 1)
@@ -168,21 +133,17 @@ func serve(stop <-chan os.Signal, listener net.Listener, handler *web.Server) er
 		return fmt.Errorf("serve: %w", err)
 	case received = <-stop:
 	}
-	go func() {
-		for again := range stop { // A second SIGTERM of the platform changes nothing.
-			if again == os.Interrupt {
-				os.Exit(130)
-			}
-		}
-	}()
+	signal.Reset(os.Interrupt) // A second Ctrl-C kills the program. A second SIGTERM of the platform changes nothing.
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
 	if received == syscall.SIGTERM {
 		handler.Drain()
-		log.Info("stopping: still taking requests", "for", drainTime)
+		log.Info("stopping: still taking requests", "for", drainTime.String())
 		time.Sleep(drainTime)
 	}
-	log.Info("stopping: finishing the requests in flight", "timeout", shutdownTimeout)
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
+	log.Info("stopping: finishing the requests in flight")
+	listener.Close()
+	time.Sleep(200 * time.Millisecond) // Shutdown drops requests that are read but not yet handed to the handler (golang/go#75591).
 	if err := server.Shutdown(ctx); err != nil {
 		log.Warn("requests in flight are cut off", "err", err)
 		server.Close()

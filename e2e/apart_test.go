@@ -61,7 +61,7 @@ func TestTheTemplateIsTheProjectWithoutWhatConcernsItAlone(t *testing.T) {
 	}
 }
 
-// With a page, a README and a dependency of one's own, nothing is left that fails.
+// A new page, README, package and dependency break nothing.
 func TestANewProjectThatHasChangedIsWhole(t *testing.T) {
 	origin, dir := checkout(t), t.TempDir()
 	run(t, dir, os.Environ(), "nix flake init --template git+file://"+origin+" && git init --quiet && rm -r elsewhere internal/web/assets")

@@ -67,7 +67,7 @@ func BenchmarkAgainstBareNetHTTP(b *testing.B) {
 	bare := build(dir, "bare")
 	page := write("page", thePage(b, ours))
 
-	// One round after the other, so that what else the machine does hits both.
+	// Rounds alternate, so that other work of the machine slows both.
 	rounds := 6
 	var measured [2][]sample
 	for round := range rounds {
@@ -97,7 +97,7 @@ func BenchmarkAgainstBareNetHTTP(b *testing.B) {
 	}
 	b.ReportMetric(median(1, func(s sample) float64 { return float64(s.idle) / 1e6 }), "idle-MB")
 	b.ReportMetric(float64(compressedSize([]byte(read(b, ours))))/float64(compressedSize([]byte(read(b, bare)))), "size-ratio")
-	b.ReportMetric(0, "ns/op") // Of no meaning here.
+	b.ReportMetric(0, "ns/op") // It means nothing here.
 }
 
 // thePage is what the server answers on /.
@@ -283,5 +283,5 @@ func BenchmarkImages(b *testing.B) {
 		}
 		b.Logf("%-30s %6.1f MB compressed, %5d files", tag, float64(size)/1e6, files)
 	}
-	b.ReportMetric(0, "ns/op") // Of no meaning here.
+	b.ReportMetric(0, "ns/op") // It means nothing here.
 }

@@ -25,9 +25,9 @@ import (
 
 var leaked [][]byte
 
-func leak(get func(path string, handler http.Handler)) {
-	get("/leak", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for keep := range 4 { // As programs have it, more is garbage than stays.
+func leak(get func(path string, handler http.HandlerFunc)) {
+	get("/leak", func(w http.ResponseWriter, r *http.Request) {
+		for keep := range 4 { // As in most programs, more is garbage than stays.
 			block := make([]byte, 1<<20)
 			for i := range block {
 				block[i] = 1 // Untouched memory costs nothing.
@@ -37,7 +37,7 @@ func leak(get func(path string, handler http.Handler)) {
 			}
 		}
 		fmt.Fprintln(w, len(leaked))
-	}))
+	})
 }
 `
 
@@ -199,7 +199,7 @@ func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 	load.more(1000)
 	load.check("a rollback")
 
-	// Dynos that were stopped have gone in peace.
+	// All dynos have stopped by themselves.
 	load.stop()
 	if log := h.Log(app.name); strings.Contains(log, "Error R") || strings.Contains(log, "at=error") || strings.Contains(log, "level=ERROR") {
 		t.Errorf("errors in the log:\n%s", log)

@@ -180,7 +180,7 @@ func run(t testing.TB, dir string, env []string, command string) string {
 	return out
 }
 
-// nix runs a command that begins with nix and its verb in a project, with the test double in the place of nixpkgs.
+// nix runs a command that begins with nix and its verb in a project, with the double instead of nixpkgs.
 func nix(t testing.TB, dir string, env []string, command string) string {
 	t.Helper()
 	return run(t, dir, env, withDouble(t, command))

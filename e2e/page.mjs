@@ -22,6 +22,10 @@ async function visit(name, options, look) {
   page.on('response', (response) => {
     if (response.status() !== 200) find(`${response.url()} is answered with ${response.status()}`)
   })
+  await page.route('**/version', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 500)) // What comes late must not move the page.
+    await route.continue()
+  })
   await page.goto(url, { waitUntil: 'networkidle' })
   await look(page, find)
   await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true })
@@ -29,12 +33,17 @@ async function visit(name, options, look) {
 }
 
 for (const colorScheme of ['light', 'dark']) {
-  for (const [size, width] of [['wide', 960], ['narrow', 360]]) {
-    await visit(`${colorScheme}-${size}`, { colorScheme, viewport: { width, height: 800 } }, async (page, find) => {
-      const shown = page.locator('#version') // A page of one's own may not show it.
+  for (const [size, width, height] of [['wide', 960, 800], ['narrow', 412, 823]]) {
+    await visit(`${colorScheme}-${size}`, { colorScheme, viewport: { width, height } }, async (page, find) => {
+      const shown = page.locator('#version') // Another page may not show it.
       if ((await shown.count()) && !(await shown.textContent()).includes(sha256)) find('does not show what is running')
       const scroll = await page.evaluate(() => document.documentElement.scrollWidth)
       if (scroll > width) find(`is ${scroll} pixels wide`)
+      const shift = await page.evaluate(() => new Promise((resolve) => {
+        new PerformanceObserver((list) => resolve(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({ type: 'layout-shift', buffered: true })
+        setTimeout(() => resolve(0), 200) // There is no entry when nothing moves.
+      }))
+      if (shift > 0.01) find(`jumps: layout shift ${shift.toFixed(3)}`)
       await page.evaluate(axe.source)
       const { violations } = await page.evaluate(() => window.axe.run())
       for (const { id, help, nodes } of violations) find(`accessibility: ${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`)

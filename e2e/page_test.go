@@ -13,7 +13,7 @@ import (
 // visit returns what page.mjs finds wrong with a page.
 func visit(t *testing.T, url, sha256 string) string {
 	t.Helper()
-	folder := os.Getenv("SCREENSHOTS") // For whoever wants to see them.
+	folder := os.Getenv("SCREENSHOTS") // To look at them.
 	if folder == "" {
 		folder = t.TempDir()
 	}
@@ -35,8 +35,8 @@ func TestThePageOfAReleasedDynoHasNothingThatAVisitorWouldComplainOf(t *testing.
 func TestAVisitorComplainsOfABadPage(t *testing.T) {
 	t.Setenv("SCREENSHOTS", t.TempDir())
 	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; img-src *")
-		fmt.Fprint(w, `<title>Bad</title><p style="color: red">red</p><img src="http://elsewhere.localhost:1/"><script src="/a.js"></script><p id="version" style="width: 2000px">`)
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; img-src *; script-src 'unsafe-inline'")
+		fmt.Fprint(w, `<title>Bad</title><p style="color: red">red</p><img src="http://elsewhere.localhost:1/"><script src="/a.js"></script><p id="version" style="width: 2000px"><script>setTimeout(() => document.body.prepend(document.createElement("hr"), ...Array.from({length: 20}, () => document.createElement("br"))), 300)</script>`)
 	}))
 	defer bad.Close()
 	findings := visit(t, bad.URL, "0123")
@@ -44,6 +44,7 @@ func TestAVisitorComplainsOfABadPage(t *testing.T) {
 		"dark-wide: asks for http://elsewhere.localhost:1/",
 		"dark-wide: the console says Applying inline style violates",
 		"dark-wide: does not show what is running",
+		"dark-wide: jumps: layout shift ",
 		"dark-wide: accessibility: image-alt: ",
 		"without-script: has no link to /version",
 	} {

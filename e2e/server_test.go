@@ -17,11 +17,17 @@ import (
 	"time"
 )
 
-// startServer builds the server and starts it on a free port. It returns the process, its address and the rest of its log.
 func startServer(t *testing.T, env ...string) (*exec.Cmd, string, *bufio.Reader) {
 	t.Helper()
+	return startServerIn(t, "..", env...)
+}
+
+// startServerIn builds the server in a folder and starts it on a free port. It returns the process, its address and the rest
+// of its log.
+func startServerIn(t *testing.T, dir string, env ...string) (*exec.Cmd, string, *bufio.Reader) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "server")
-	run(t, "..", os.Environ(), "go build -o "+file+" .")
+	run(t, dir, os.Environ(), "go build -o "+file+" .")
 	command := exec.Command(file)
 	command.Env = append([]string{"PORT=0"}, env...)
 	stdout, err := command.StdoutPipe()
@@ -135,7 +141,7 @@ func TestTenThousandSlowConnectionsDoNotKeepOthersWaiting(t *testing.T) {
 		t.Errorf("beside %d slow connections requests take %v, usually %v: they wait for the slow ones", want, slow, usual)
 	}
 
-	// And they cannot hold the server: it hangs up on who takes too long for a header.
+	// And they cannot hold the server: it hangs up on a client that takes too long for a header.
 	for _, conn := range conns {
 		if conn == nil {
 			continue

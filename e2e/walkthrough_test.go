@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,14 +20,20 @@ import (
 	"heroku-go-example/e2e/herokutest"
 )
 
-// readmeCommands returns the commands of the README's shell blocks in their order, without the comments behind them.
+// readmes are the texts whose commands are run.
+func readmes(t *testing.T) string {
+	t.Helper()
+	return read(t, "../README.md") + read(t, "../elsewhere/README.md")
+}
+
+// readmeCommands returns the commands of their shell blocks in their order, without the comments behind them.
 func readmeCommands(t *testing.T) []string {
 	t.Helper()
 	var commands []string
-	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(read(t, "../README.md"), -1) {
+	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(readmes(t), -1) {
 		shell, ok := strings.CutPrefix(block[1], "sh\n")
-		if !ok && !strings.HasPrefix(block[1], "md\n") && !strings.HasPrefix(block[1], "go\n") && !strings.HasPrefix(block[1], "mermaid\n") {
-			t.Fatalf("a block of the README is neither shell nor Markdown, Go or Mermaid: %s", block[0])
+		if !ok && !strings.HasPrefix(block[1], "go\n") && !strings.HasPrefix(block[1], "mermaid\n") {
+			t.Fatalf("a block is neither shell nor Go or Mermaid: %s", block[0])
 		}
 		if !ok {
 			continue
@@ -41,10 +48,10 @@ func readmeCommands(t *testing.T) []string {
 	return commands
 }
 
-// What the README says in the middle of a sentence stands in one of its blocks too, which a test runs, or is not to be run.
+// Each command in a sentence is also in a block, or in moreCommands.
 func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 	blocks := readmeCommands(t)
-	for _, code := range regexp.MustCompile("`((?:docker|git|go|heroku|kubectl|nix|sh|skopeo) [^`\n]+)`").FindAllStringSubmatch(read(t, "../README.md"), -1) {
+	for _, code := range regexp.MustCompile("`((?:docker|git|go|heroku|kubectl|nix|sh|skopeo) [^`\n]+)`").FindAllStringSubmatch(readmes(t), -1) {
 		isKnown := func(command string) bool { return strings.HasPrefix(command, code[1]) }
 		if !slices.ContainsFunc(blocks, isKnown) && !slices.ContainsFunc(moreCommands, isKnown) {
 			t.Errorf("the README says %q, which stands in none of its blocks", code[1])
@@ -53,32 +60,53 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 }
 
 var moreCommands = []string{
-	"docker load <result", "docker run", // what others do
+	"docker load <result",                     // what others do
 	"go get", "heroku run", "heroku run bash", // with what only the reader knows, or what fails
 }
 
-func TestTheReadmesRouteAnswersAsItsTestSays(t *testing.T) {
+func TestTheReadmesRoutesAnswer(t *testing.T) {
 	dir := checkout(t)
-	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(read(t, "../README.md"), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("the README has %d blocks of Go, want a route and its test", len(blocks))
+	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindStringSubmatch(read(t, "../README.md"))
+	file := filepath.Join(dir, "internal/web/web.go")
+	const count = "get(\"/count\", func(w http.ResponseWriter, r *http.Request) { n, err := io.Copy(io.Discard, r.Body); fmt.Fprintln(w, n, err) })\n"
+	code := strings.Replace(read(t, file), "\tget(\"/version\", ", block[1]+count+"\tget(\"/version\", ", 1)
+	code = strings.Replace(code, "import (", "import (\n\"fmt\"", 1)
+	if err := os.WriteFile(file, []byte(code), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	put := func(name, before, block string) {
-		file := filepath.Join(dir, "internal/web", name)
-		code := read(t, file)
-		if strings.Contains(code, strings.TrimSpace(block[:strings.Index(block, "\n")])) {
-			return // Who has taken it over already has it.
-		}
-		at := strings.Index(code, before)
-		if err := os.WriteFile(file, []byte(code[:at]+block+code[at:]), 0o644); err != nil {
+	_, url, _ := startServerIn(t, dir)
+	response, err := http.Get(url + "/hello/Fern")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	if string(body) != "Hello, Fern!\n" || response.Header.Get("Cross-Origin-Resource-Policy") != "cross-origin" || response.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("got %q, %v, want a greeting that other sites may embed", body, response.Header)
+	}
+	for _, test := range []struct {
+		method, path string
+		size         int
+		want         string
+	}{
+		{"POST", "/upload", 10 << 20, "200 10485760 bytes\n"},
+		{"POST", "/upload", 10<<20 + 1, "413 http: request body too large\n"},
+		{"GET", "/count", 1 << 20, "200 1048576 <nil>\n"},
+		{"GET", "/count", 1<<20 + 1, "200 1048576 http: request body too large\n"},
+	} {
+		request, err := http.NewRequest(test.method, url+test.path, strings.NewReader(strings.Repeat("x", test.size)))
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	put("web.go", "\tget(\"/version\", ", blocks[0][1])
-	put("web_test.go", "func TestEveryRoute", blocks[1][1])
-	name := regexp.MustCompile(`func (Test\w+)`).FindStringSubmatch(blocks[1][1])[1]
-	if out := run(t, dir, os.Environ(), "go test -v -run "+name+" ./internal/web"); !strings.Contains(out, "--- PASS: "+name) {
-		t.Error(out)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if got := fmt.Sprint(response.StatusCode, " ", string(body)); got != test.want {
+			t.Errorf("%s %s with %d bytes: got %q, want %q", test.method, test.path, test.size, got, test.want)
+		}
 	}
 }
 
@@ -93,7 +121,6 @@ type walk struct {
 	sha256  string // of the executable that should answer, as far as it is known
 	version int    // of the release that should answer
 	page    string // the heading of the page that should answer
-	project string // the folder of a new project from the template
 }
 
 var heading = regexp.MustCompile("<h1>.*</h1>")
@@ -121,6 +148,8 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix build":                                                  w.changeThePageAndBuild,
 		"nix run .#push -- my-own-app":                               w.arrives(w.nix),
 		"heroku container:login":                                     w.succeeds("Login Succeeded"),
+		"docker build --tag server .":                                w.dockerBuild,
+		"docker run --rm --publish 8080:8080 server":                 w.dockerRun,
 		"heroku container:push --recursive":                          w.push,
 		"heroku container:push web":                                  w.changeThePageAndPush,
 		"heroku container:release web":                               w.release,
@@ -134,8 +163,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix build .#image.id":              w.changeThePageAndDeploy,
 		"cat result":                        w.succeeds("sha256:"),
 		"heroku logs --tail":                func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200", func(string) {}) },
-		"heroku ps:scale web=2:standard-1x": w.succeeds("now running web at 2:standard-1x"),
-		"heroku ps":                         w.showsTwoDynos,
+		"heroku ps:scale web=2:standard-1x": w.scale,
 		"heroku releases":                   w.showsTheImage,
 		"heroku rollback":                   w.rollback,
 		"heroku config:set LOG_FORMAT=json": w.setLogFormat,
@@ -145,22 +173,21 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"sh nix/pin-go":                     w.standsIn("e2e/pin_test.go"),
 		"go mod tidy":                       w.succeeds(""),
 		"go mod vendor":                     w.succeeds(""),
+		"git add --all":                     w.succeeds(""),
 		"nix flake update":                  w.nix,
 		"nix develop":                       w.standsIn("e2e/flake_test.go"),
 		"nix flake check":                   w.standsIn("e2e/flake_test.go"),
 		"nix fmt":                           w.standsIn("e2e/flake_test.go"),
-		"nix flake init --template github:OWNER/NAME":                         w.startProject,
-		"git init --initial-branch main":                                      w.inProject,
-		"git add --all":                                                       w.inProject,
-		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md e2e": func(string) {}, // Another test takes it from there.
-		"git commit --message 'Start from a template'":                        w.commitProject,
-		"heroku labs:enable runtime-heroku-metrics":                           w.succeeds("Enabling"),
-		"heroku labs:enable go-language-metrics":                              w.succeeds("Enabling"),
-		"heroku authorizations:create --short":                                w.succeeds(h.Token() + "\n"),
-		"nix build .#image":                                                   w.nix,
+
+		"nix flake init --template github:OWNER/NAME": w.startProject,
+
+		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md e2e":                         func(string) {}, // Another test takes it from there.
+		"heroku labs:enable runtime-heroku-metrics":                                                   w.succeeds("Enabling"),
+		"heroku labs:enable go-language-metrics":                                                      w.succeeds("Enabling"),
+		"heroku authorizations:create --short":                                                        w.succeeds(h.Token() + "\n"),
+		"nix build .#image":                                                                           w.nix,
 		"skopeo --insecure-policy copy docker-archive:result docker://registry.example.com/server:v1": w.pushElsewhere,
 		"kubectl apply -f elsewhere/kubernetes.yaml":                                                  w.validate,
-		"heroku ps:restart": func(c string) { w.succeeds("Restarting")(c); w.answers() },
 	}
 	done := make(map[string]bool)
 	for _, command := range readmeCommands(t) {
@@ -203,17 +230,32 @@ func (w *walk) standsIn(file string) func(string) {
 
 // startProject takes this checkout for the repository on GitHub.
 func (w *walk) startProject(command string) {
-	w.project = w.TempDir()
-	w.inProject(strings.Replace(command, "github:OWNER/NAME", "git+file://"+w.dir, 1))
+	out := run(w.T, w.TempDir(), w.env, strings.Replace(command, "github:OWNER/NAME", "git+file://"+w.dir, 1))
+	if !strings.Contains(out, "git init") {
+		w.Errorf("%s does not say what to do next: %s", command, out)
+	}
 }
 
-func (w *walk) inProject(command string) { run(w.T, w.project, w.env, command) }
+// The user's own names and port may be taken here.
+const ownImage, ownContainer = "heroku-go-example-e2e:own", "heroku-go-example-e2e-own"
 
-func (w *walk) commitProject(command string) {
-	w.inProject("git config user.name You && git config user.email you@example.com && " + command)
+func (w *walk) dockerBuild(command string) {
+	atEnd(w.T, func() { exec.Command("docker", "rmi", ownImage).Run() })
+	run(w.T, w.dir, w.env, strings.Replace(command, "--tag server", "--build-arg GO_IMAGE="+goImage+" --tag "+ownImage, 1))
 }
 
-// pushElsewhere pushes to a folder in the place of a registry.
+func (w *walk) dockerRun(command string) {
+	atEnd(w.T, func() { exec.Command("docker", "rm", "--force", ownContainer).Run() })
+	command = strings.Replace(command, "--publish 8080:8080 server", "--publish 127.0.0.1:0:8080 --name "+ownContainer+" "+ownImage, 1)
+	runUntil(w.T, w.dir, w.env, command, "serving on", func(string) {
+		address := strings.TrimSpace(run(w.T, w.dir, w.env, "docker port "+ownContainer+" 8080"))
+		if page := get(w.T, http.DefaultClient, "http://"+address); !strings.Contains(page, w.page) {
+			w.Errorf("%s: the page is %s", command, page)
+		}
+	})
+}
+
+// pushElsewhere pushes to a folder instead of a registry.
 func (w *walk) pushElsewhere(command string) {
 	run(w.T, w.dir, w.env, strings.Replace(command, "docker://registry.example.com/server:v1", "dir:"+w.TempDir(), 1))
 }
@@ -380,9 +422,10 @@ func (w *walk) open(command string) {
 	})
 }
 
-func (w *walk) showsTwoDynos(command string) {
+func (w *walk) scale(command string) {
+	w.succeeds("now running web at 2:standard-1x")(command)
 	eventually(w.T, "two dynos to be up", func() bool {
-		out := run(w.T, w.dir, w.env, command)
+		out := run(w.T, w.dir, w.env, "heroku ps")
 		return strings.Contains(out, "web.1: up") && strings.Contains(out, "web.2: up")
 	})
 }

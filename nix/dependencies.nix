@@ -1,5 +1,6 @@
-# Go's build cache with the standard library and what is vendored, compiled. It sees go.mod, go.sum and vendor/ alone: an edit of the service leaves it as it
-# is. A package that does not compile by itself, because it is not for Linux for instance, is left out.
+# Go's build cache with the standard library and what is vendored, compiled. It sees go.mod, go.sum and vendor/ alone, so an
+# edit of the service leaves it as it is. A package that does not compile by itself, because it is not for Linux for
+# instance, is left out.
 {
   goEnv,
   lib,

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # As `deploy`, pushes the image to Heroku's registry and releases it. As `push`, stops after the first half.
 #
-# The token comes from HEROKU_API_KEY or from the Heroku CLI. It stands in no argument list, for others could read it there.
+# The token comes from HEROKU_API_KEY or from the Heroku CLI. It is in no argument list, where others could read it.
 
 fail() {
   echo "$PROGRAM: $*" >&2
@@ -16,7 +16,7 @@ app=${1:-}
 type=${2:-web}
 [[ $# -le 2 && $app =~ ^[a-z][a-z0-9-]*$ && $type =~ ^[a-z][a-z0-9_-]*$ ]] ||
   misused "usage: nix run .#$PROGRAM -- APP [PROCESS_TYPE]"
-# The CLI goes to heroku.com when it does not like this name. A token that was meant for another place should not.
+# For any other name the CLI goes to heroku.com. A token that was meant for another place should not.
 host=${HEROKU_HOST:-heroku.com}
 [[ $host =~ ^([a-z0-9-]+\.)*(heroku|herokai|herokuspace|herokudev)\.com$ ]] ||
   misused "HEROKU_HOST=\"$host\": want a domain of Heroku's, like heroku.com"
@@ -50,7 +50,7 @@ api() {
   }
   case "$1 $status" in
     *\ 2??) cat "$work/answer" ;;
-    *\ 401) fail "api.$host does not take the token from $origin: run 'heroku login', or mend HEROKU_API_KEY" ;;
+    *\ 401) fail "api.$host does not take the token from $origin: run 'heroku login', or correct HEROKU_API_KEY" ;;
     GET\ 404) fail "there is no app $app: 'heroku apps' lists yours" ;;
     *) fail "api.$host answers $status: ${message%.}; $state" ;;
   esac

@@ -22,7 +22,7 @@ mkShellNoCC {
     skopeo
   ];
   env = {
-    CGO_ENABLED = "0"; # Otherwise Go links what is not there on NixOS.
+    CGO_ENABLED = "0"; # As in the builds.
     GOTOOLCHAIN = "local";
   };
 }

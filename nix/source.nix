@@ -1,6 +1,6 @@
-# What a build sees: the files that git tracks, but for the names below and, unless asked for, tests. Nothing of it can
-# change the executable. The names count at the top alone: a package may be called nix, and docs/README.md be embedded.
-# .dockerignore says the same.
+# What a build sees: the files that git tracks without the names below and, by default, without tests. These cannot change the
+# executable. The names count at the top alone: a package may be called nix, and docs/README.md may be embedded. .dockerignore
+# excludes the same.
 {
   tests ? false,
 }:

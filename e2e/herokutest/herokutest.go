@@ -82,7 +82,7 @@ func (h *Heroku) Start() (err error) {
 	if h.StopTimeout == 0 {
 		h.StopTimeout = 30 * time.Second
 	}
-	// The CLI reaches the registry's name on port 443 only. Who listens there is the only local Heroku.
+	// The CLI reaches the registry's name on port 443 only, so there can be one local Heroku.
 	front, err := net.Listen("tcp", net.JoinHostPort(ip, "443"))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("another local Heroku is running: %w", err)

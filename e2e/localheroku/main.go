@@ -26,7 +26,7 @@ func main() {
 		name, value, _ := strings.Cut(variable, "=")
 		fmt.Fprintf(&script, "export %s='%s'\n", name, value)
 	}
-	fmt.Print(script.String()) // At once: who waits for it reads all of it.
+	fmt.Print(script.String()) // In one write: a reader that waits for it gets all.
 	<-ctx.Done()
 	if err := heroku.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "localheroku:", err)

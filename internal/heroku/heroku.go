@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"math"
+	"runtime/debug"
 	"strconv"
 	"strings"
 )
@@ -34,10 +36,20 @@ type Dyno struct {
 	Commit string
 }
 
-// MemoryLimit returns how many bytes of memory the dyno has, or 0 where nothing limits them. sys is /sys/fs/cgroup. A dyno
-// has the first of these files and no other trace of cgroups, which keeps libraries from finding it; newer systems have
-// the second.
-func MemoryLimit(sys fs.FS) int64 {
+// LimitMemory makes the Go runtime keep to nine tenths of the dyno's memory, and collect garbage less often as long as there
+// is enough, unless the environment has GOMEMLIMIT or GOGC. sys is /sys/fs/cgroup.
+func LimitMemory(sys fs.FS, getenv func(string) string) {
+	if limit := memory(sys); limit > 0 && getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 10 * 9) // The rest is for what the Go runtime does not count.
+	}
+	if debug.SetMemoryLimit(-1) < math.MaxInt64 && getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // The limit makes that safe, and it saves a fifth of the CPU time.
+	}
+}
+
+// memory returns how many bytes of memory there are, or 0 where nothing limits them. Heroku mounts only the first of these
+// files, which is cgroup v1's; other systems have v2's.
+func memory(sys fs.FS) int64 {
 	for _, file := range []string{"memory/memory.limit_in_bytes", "memory.max"} {
 		content, err := fs.ReadFile(sys, file)
 		if err != nil {

@@ -2,6 +2,7 @@ package heroku
 
 import (
 	"maps"
+	"runtime/debug"
 	"testing"
 	"testing/fstest"
 )
@@ -47,7 +48,7 @@ func TestTheReleaseComesFromTheDynoMetadata(t *testing.T) {
 	}
 }
 
-func TestTheMemoryLimitIsWhereADynoHasIt(t *testing.T) {
+func TestTheMemoryIsWhereADynoHasIt(t *testing.T) {
 	const dyno, v2 = "memory/memory.limit_in_bytes", "memory.max"
 	for _, test := range []struct {
 		files map[string]string
@@ -64,8 +65,34 @@ func TestTheMemoryLimitIsWhereADynoHasIt(t *testing.T) {
 		for name, content := range test.files {
 			files[name] = &fstest.MapFile{Data: []byte(content)}
 		}
-		if got := MemoryLimit(files); got != test.want {
+		if got := memory(files); got != test.want {
 			t.Errorf("%v: got %d, want %d", test.files, got, test.want)
+		}
+	}
+}
+
+func TestTheRuntimeKeepsToNineTenthsUnlessTheUserSaysOtherwise(t *testing.T) {
+	none, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	defer debug.SetMemoryLimit(none)
+	defer debug.SetGCPercent(percent)
+	dyno := fstest.MapFS{"memory/memory.limit_in_bytes": &fstest.MapFile{Data: []byte("536870912\n")}}
+	for _, test := range []struct {
+		sys         fstest.MapFS
+		variables   map[string]string
+		wantLimit   int64
+		wantPercent int
+	}{
+		{dyno, nil, 483183819, 400},
+		{dyno, map[string]string{"GOMEMLIMIT": "off"}, none, 100},
+		{dyno, map[string]string{"GOGC": "50"}, 483183819, 100},
+		{nil, nil, none, 100},
+	} {
+		debug.SetMemoryLimit(none) // As the Go runtime has it from the environment.
+		debug.SetGCPercent(100)
+		LimitMemory(test.sys, env(test.variables))
+		limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+		if limit/10 != test.wantLimit/10 || percent != test.wantPercent {
+			t.Errorf("%v: got the limit %d and GOGC %d, want %d and %d", test, limit, percent, test.wantLimit, test.wantPercent)
 		}
 	}
 }

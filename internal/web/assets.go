@@ -2,20 +2,16 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
-	"maps"
 	"mime"
 	"net/http"
-	"path"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gorilla/mux"
 )
@@ -23,21 +19,15 @@ import (
 //go:embed assets
 var embedded embed.FS
 
-// The usual types, which the system's files may say otherwise. Package mime reads those, where there are some.
-var contentTypes = map[string]string{
-	".css":  "text/css; charset=utf-8",
-	".html": "text/html; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".svg":  "image/svg+xml",
-}
-
-// assets holds the files of the folder assets/, without the page, by their name in it. Each is there twice: style.css also
-// has the name style.HASH.css, which never changes its content, and which is what the page asks for.
+// assets are the files in the folder assets/ by their name in it, without the page.
 type assets map[string]*asset
 
-var hashInName = regexp.MustCompile(`\.[0-9a-f]{12}(\.\w+)?$`)
-
-var loadAssets = sync.OnceValues(func() (page *asset, all assets) { // Once, for the tests make many handlers.
+// loadAssets returns the page and the other files. The page asks for each of these by its hash, as style.css?v=HASH, so that
+// browsers can keep it for good. It runs once: tests make many handlers.
+var loadAssets = sync.OnceValues(func() (page *asset, all assets) {
+	// The system may have other ideas: on Windows .js can be text/plain, which browsers would not run.
+	mime.AddExtensionType(".css", "text/css; charset=utf-8")
+	mime.AddExtensionType(".js", "text/javascript; charset=utf-8")
 	all = make(assets)
 	html, err := embedded.ReadFile("assets/index.html")
 	if err != nil {
@@ -49,100 +39,65 @@ var loadAssets = sync.OnceValues(func() (page *asset, all assets) { // Once, for
 		}
 		content, err := embedded.ReadFile(file)
 		name := strings.TrimPrefix(file, "assets/")
-		ext, hash := path.Ext(name), sha256.Sum256(content)
-		hashed := fmt.Sprintf("%s.%x%s", strings.TrimSuffix(name, ext), hash[:6], ext)
-		// A browser may keep the file but asks each time whether it is still the one: a release shows at once.
-		all[name] = newAsset(name, "no-cache", content)
-		all[hashed] = newAsset(hashed, "public, max-age=31536000, immutable", content)
-		html = bytes.ReplaceAll(html, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+hashed+`"`))
+		all[name] = newAsset(name, content)
+		html = bytes.ReplaceAll(html, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+name+`?v=`+all[name].hash+`"`))
 		return err
 	})
-	return newAsset("index.html", "no-cache", html), all
+	return newAsset("index.html", html), all
 })
 
-// ServeHTTP serves the asset that the route's variable "name" names. In place of one of another release, which a page of
-// that release may still ask for, it serves the one of today.
+// ServeHTTP serves the asset that the route's variable "name" names.
 func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name := mux.Vars(r)["name"]
-	file, ok := all[name]
-	if !ok {
-		file, ok = all[hashInName.ReplaceAllString(name, "$1")]
+	if file, ok := all[mux.Vars(r)["name"]]; ok {
+		file.ServeHTTP(w, r)
+	} else {
+		http.NotFound(w, r)
 	}
-	if !ok {
-		notFound(w, r)
-		return
-	}
-	file.ServeHTTP(w, r)
 }
 
-// An asset's headers and content, plain and for clients that accept gzip.
+// An asset is a file, and the same compressed for clients that accept gzip.
 type asset struct {
-	plain   form
-	gzipped func() form
+	name, hash string
+	plain      []byte
+	gzipped    func() []byte // compresses on first use
 }
 
-type form struct {
-	header  http.Header
-	content []byte
-}
-
-func newAsset(name, cacheControl string, content []byte) *asset {
-	hash := fmt.Sprintf("%x", sha256.Sum256(content))
-	ext := path.Ext(name)
-	contentType := cmp.Or(contentTypes[ext], mime.TypeByExtension(ext), http.DetectContentType(content))
-	newForm := func(content []byte, etag string) form {
-		return form{http.Header{
-			"Cache-Control":  {cacheControl},
-			"Content-Length": {strconv.Itoa(len(content))},
-			"Content-Type":   {contentType},
-			"Etag":           {etag},
-			"Vary":           {"Accept-Encoding"},
-		}, content}
-	}
-	plain := newForm(content, `"`+hash+`"`)
-	return &asset{plain, sync.OnceValue(func() form {
+func newAsset(name string, content []byte) *asset {
+	hash := fmt.Sprintf("%x", sha256.Sum256(content))[:12]
+	return &asset{name, hash, content, sync.OnceValue(func() []byte {
 		var compressed bytes.Buffer
 		writer, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
 		writer.Write(content)
 		writer.Close()
-		if compressed.Len() >= len(content) {
-			return plain
-		}
-		gzipped := newForm(compressed.Bytes(), `"`+hash+`-gzip"`) // Other bytes need another ETag.
-		gzipped.header.Set("Content-Encoding", "gzip")
-		return gzipped
+		return compressed.Bytes()
 	})}
 }
 
-// ServeHTTP does not use http.ServeContent: the files are too small to be asked for in parts, and have no time. That would
-// be the build's, and the bytes of the executable would depend on it.
+// ServeHTTP lets clients keep the file for a year when they ask for it by its hash. Otherwise they ask each time whether it
+// is still the same. An outdated hash gets today's file.
 func (file *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	form := file.plain
-	if acceptsGzip(strings.Join(r.Header["Accept-Encoding"], ",")) {
-		form = file.gzipped()
+	header, content, etag := w.Header(), file.plain, file.hash
+	header.Set("Vary", "Accept-Encoding")
+	header.Set("Cache-Control", "no-cache")
+	if r.URL.RawQuery == "v="+file.hash {
+		header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	header := w.Header()
-	maps.Copy(header, form.header)
-	if match := strings.Join(r.Header["If-None-Match"], ","); match == "*" || strings.Contains(match, form.header["Etag"][0]) {
-		w.WriteHeader(http.StatusNotModified)
-		return
+	if acceptsGzip(strings.Join(r.Header["Accept-Encoding"], ",")) && len(file.gzipped()) < len(content) {
+		content, etag = file.gzipped(), file.hash+"-gzip" // Other bytes need another ETag.
+		header.Set("Content-Encoding", "gzip")
 	}
-	w.Write(form.content)
+	header.Set("ETag", `"`+etag+`"`)
+	// No time: the bytes of the executable would depend on it.
+	http.ServeContent(w, r, file.name, time.Time{}, bytes.NewReader(content))
 }
 
-// acceptsGzip reads the header Accept-Encoding: RFC 9110 lets a client name gzip or *, and refuse with the weight 0.
+// acceptsGzip reads the header Accept-Encoding. A weight of 0 refuses (RFC 9110, 12.4.2).
 func acceptsGzip(header string) bool {
-	accepted := false
-	for coding := range strings.SplitSeq(strings.ToLower(header), ",") {
+	for coding := range strings.SplitSeq(header, ",") {
 		name, weight, _ := strings.Cut(coding, ";")
-		q, weighted := strings.CutPrefix(strings.TrimSpace(weight), "q=")
-		refused := weighted && strings.Trim(q, "0.") == ""
-		switch strings.TrimSpace(name) {
-		case "gzip":
-			return !refused
-		case "*":
-			accepted = !refused
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			return weight == "" || strings.Trim(weight, " \tqQ=0.") != ""
 		}
 	}
-	return accepted
+	return false
 }

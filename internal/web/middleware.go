@@ -1,40 +1,73 @@
 package web
 
 import (
+	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
-
-	"github.com/gorilla/mux"
+	"time"
 )
 
-func notFound(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "404 not found", http.StatusNotFound)
-}
+// The router waits 30 s for the first byte of an answer, then answers by itself (H12).
+const requestTimeout = 28 * time.Second
 
-// methodNotAllowed answers 405 with the Allow header that RFC 9110 asks for and mux leaves out.
-func methodNotAllowed(router *mux.Router) http.Handler {
-	methods := []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodConnect, http.MethodOptions, http.MethodTrace,
-	}
+var errTimeout = errors.New("the request takes longer than Heroku's router waits")
+
+// around is the middleware, outermost first: what every request gets and every answer has. mux's own would run for matched
+// routes alone.
+func (s *Server) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var allowed []string
-		for _, method := range methods {
-			other := *r
-			other.Method = method
-			var match mux.RouteMatch
-			if router.Match(&other, &match) && match.MatchErr == nil {
-				allowed = append(allowed, method)
+		ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), requestIDKey{}, requestID(r)))
+		defer cancel(nil)
+		r = r.WithContext(ctx)
+		rec := &recorder{ResponseWriter: w, draining: &s.draining}
+		rec.extend() // The connection has the deadline of its last answer.
+
+		defer s.logRequest(rec, r, time.Now())
+		s.setHeaders(rec, r)
+		defer s.recoverPanic(rec, r)
+		timer := time.AfterFunc(requestTimeout, func() {
+			if !rec.begun.Load() {
+				cancel(errTimeout)
 			}
+		})
+		defer timer.Stop()
+		if r.Body != http.NoBody {
+			b := &body{r.Body, rec, timer}
+			b.deadline(time.Now().Add(requestTimeout)) // net/http reads what the handler does not, before it answers.
+			r.Body = b
 		}
-		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		http.Error(w, "405 method not allowed", http.StatusMethodNotAllowed)
+		// Heroku's router takes plain HTTP, too. Health checks are answered as they come.
+		plain := s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "http"
+		if plain && r.URL.Path != "/healthz" && strings.HasPrefix(r.URL.Path, "/") {
+			http.Redirect(rec, r, "https://"+r.Host+r.URL.RequestURI(), http.StatusPermanentRedirect)
+		} else {
+			next.ServeHTTP(rec, r)
+		}
+		if !rec.begun.Load() && context.Cause(ctx) == errTimeout {
+			s.Log.ErrorContext(ctx, "a handler took too long", "path", r.URL.Path)
+			s.fail(rec, r, http.StatusServiceUnavailable, "503 this took too long")
+		}
+		rec.finish()
 	})
 }
 
-// The page needs nothing from elsewhere, and nobody else needs the page's parts. What a handler sets itself goes first.
+// logRequest writes a request's one line. Only the path is logged: a query may hold secrets.
+func (s *Server) logRequest(rec *recorder, r *http.Request, start time.Time) {
+	if r.Method == http.MethodHead {
+		rec.bytes = 0 // net/http drops the body.
+	}
+	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
+		slog.String("duration", time.Since(start).Round(time.Microsecond).String()))
+}
+
+// Strict defaults; a handler may override them. Their values are shared by all answers: set new ones, change none.
 var securityHeaders = http.Header{
 	"Content-Security-Policy": {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
@@ -44,50 +77,81 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// A year. Not for subdomains, which may be somebody else's.
+// A year. Without includeSubDomains: they may belong to others.
 var strictTransportSecurity = []string{"max-age=31536000"}
 
-// setHeaders sets what every answer has.
-func (s *Server) setHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := w.(*answer)
-		a.https = s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "https"
-		a.setHeaders(a.Header())
-		next.ServeHTTP(w, r)
-	})
+func (s *Server) setHeaders(rec *recorder, r *http.Request) {
+	header := rec.Header()
+	maps.Copy(header, securityHeaders)
+	header["X-Request-Id"] = []string{RequestID(r.Context())}
+	if s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "https" {
+		header["Strict-Transport-Security"] = strictTransportSecurity
+	}
 }
 
-// requireHTTPS sends requests that reached Heroku's router by plain HTTP to HTTPS. Health checks are answered as they come.
-func (s *Server) requireHTTPS(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "http" && r.URL.Path != "/healthz" && strings.HasPrefix(r.URL.Path, "/") {
-			http.Redirect(w, r, "https://"+r.Host+r.URL.RequestURI(), http.StatusPermanentRedirect)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+// fail answers in a handler's place, without the headers that it has set.
+func (s *Server) fail(rec *recorder, r *http.Request, status int, text string) {
+	clear(rec.Header())
+	s.setHeaders(rec, r)
+	http.Error(rec, text, status)
 }
 
-// recoverPanics answers 500 when a handler panics, and logs where.
-func (s *Server) recoverPanics(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			reason := recover()
-			if reason == nil {
-				return
-			}
-			if reason == http.ErrAbortHandler { // The handler wants the connection to end.
-				panic(reason)
-			}
-			s.Log.ErrorContext(r.Context(), "a handler panicked", "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
-			a := w.(*answer)
-			if a.begun {
-				panic(http.ErrAbortHandler) // The client must not take half an answer for a whole one.
-			}
-			clear(a.Header()) // They were for another answer.
-			a.setHeaders(a.Header())
-			http.Error(w, "500 the server's log says why: request "+RequestID(r.Context()), http.StatusInternalServerError)
-		}()
-		next.ServeHTTP(w, r)
-	})
+// recoverPanic answers 500 when a handler panics, and logs where.
+func (s *Server) recoverPanic(rec *recorder, r *http.Request) {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	if reason == http.ErrAbortHandler { // The handler wants the connection to end.
+		panic(reason)
+	}
+	s.Log.ErrorContext(r.Context(), "a handler panicked", "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
+	if rec.begun.Load() {
+		panic(http.ErrAbortHandler) // The client must not take half an answer for a whole one.
+	}
+	s.fail(rec, r, http.StatusInternalServerError, "500 the server's log says why: request "+RequestID(r.Context()))
+}
+
+type requestIDKey struct{}
+
+// RequestID returns the id of the request that ctx belongs to, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// requestID returns the router's id for the request, or a new one when it does not have the form of one: 20 to 200 letters,
+// digits and the characters +/=-.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	rest := strings.TrimLeft(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-")
+	if len(id) < 20 || len(id) > 200 || rest != "" {
+		return rand.Text()
+	}
+	return id
+}
+
+// LogHandler adds the request's id to each line that is logged with the request's context.
+type LogHandler struct {
+	slog.Handler
+	// WithoutTime leaves the time out: Logplex puts its own before each line.
+	WithoutTime bool
+}
+
+func (h LogHandler) Handle(ctx context.Context, record slog.Record) error {
+	if h.WithoutTime {
+		record.Time = time.Time{}
+	}
+	if id := RequestID(ctx); id != "" {
+		record.AddAttrs(slog.String("request_id", id))
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+func (h LogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return LogHandler{h.Handler.WithAttrs(attrs), h.WithoutTime}
+}
+
+func (h LogHandler) WithGroup(name string) slog.Handler {
+	return LogHandler{h.Handler.WithGroup(name), h.WithoutTime}
 }

@@ -14,7 +14,7 @@ import (
 type Version struct {
 	// Go is the version of the toolchain, like "go1.27.2".
 	Go string `json:"go"`
-	// SHA256 is the checksum of the executable, in hex. Whoever builds the same source gets the same.
+	// SHA256 is the checksum of the executable, in hex. Everyone who builds the same source gets the same.
 	SHA256 string `json:"sha256"`
 	// Modules are the modules that the executable is made from, the main one first.
 	Modules []Module `json:"modules"`
@@ -45,16 +45,13 @@ func ReadVersion() (Version, error) {
 		v.Modules = append(v.Modules, Module{module.Path, module.Version})
 	}
 
-	// On Linux this is the running file even when another one has taken its path.
-	file, err := os.Open("/proc/self/exe")
+	file, err := os.Open("/proc/self/exe") // On Linux the running file, even when another one has taken its path.
 	if err != nil {
-		path, err := os.Executable()
-		if err != nil {
-			return Version{}, fmt.Errorf("find the running executable: %w", err)
-		}
-		if file, err = os.Open(path); err != nil {
-			return Version{}, fmt.Errorf("read the running executable: %w", err)
-		}
+		path, _ := os.Executable()
+		file, err = os.Open(path)
+	}
+	if err != nil {
+		return Version{}, fmt.Errorf("read the running executable: %w", err)
 	}
 	defer file.Close()
 	hash := sha256.New()

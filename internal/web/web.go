@@ -12,7 +12,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/gorilla/mux"
 )
@@ -21,8 +23,7 @@ import (
 type Server struct {
 	// Log takes one line per request, with its id. See LogHandler.
 	Log *slog.Logger
-	// Version is called for every request of /version, so it should remember what is costly to find out. Its error is
-	// logged and answered with 500.
+	// Version is called for every request of /version. Its error is logged and answered with 500.
 	Version func() (Version, error)
 	// BehindRouter says that each request comes from Heroku's router, whose X-Forwarded-Proto can be trusted. Requests
 	// that reached it by plain HTTP are then sent to HTTPS.
@@ -31,58 +32,83 @@ type Server struct {
 	draining atomic.Bool
 }
 
+// maxBody is how many bytes of a body a handler can read, unless its route says otherwise.
+const maxBody = 1 << 20
+
 // Handler returns the handler for all requests.
 func (s *Server) Handler() http.Handler {
 	// With SkipClean a path is taken as it is. Without, mux redirects //x to /x before it looks at routes and methods.
 	router := mux.NewRouter().SkipClean(true)
-	get := func(path string, handler http.Handler) {
-		router.Handle(path, handler).Methods(http.MethodGet, http.MethodHead)
+	get := func(path string, handler http.HandlerFunc) {
+		router.Handle(path, http.MaxBytesHandler(handler, maxBody)).Methods(http.MethodGet, http.MethodHead)
 	}
 	page, assets := loadAssets()
-	get("/", page)
-	get("/assets/{name:.*}", assets)
-	get("/healthz", http.HandlerFunc(s.healthz))
-	get("/version", http.HandlerFunc(s.version))
-	router.NotFoundHandler = http.HandlerFunc(notFound)
+	get("/", page.ServeHTTP)
+	get("/assets/{name:.*}", assets.ServeHTTP)
+	get("/healthz", s.healthz)
+	get("/version", s.version)
 	router.MethodNotAllowedHandler = methodNotAllowed(router)
-
 	return s.around(router)
 }
 
-// around puts the middleware around a handler. mux's own runs for matched routes only; this one holds for 404 and 405 too.
-// The last one sees a request first.
-func (s *Server) around(handler http.Handler) http.Handler {
-	handler = s.limitRequests(handler)
-	handler = s.recoverPanics(handler)
-	handler = s.requireHTTPS(handler)
-	handler = s.setHeaders(handler)
-	handler = s.logRequests(handler)
-	return handler
+// HTTPServer returns a server for the handler. What it cannot read it answers by itself, without a log line: 400, 417, 431,
+// 501 or 505.
+func (s *Server) HTTPServer() *http.Server {
+	return &http.Server{
+		Handler: s.Handler(),
+		// The router passes on header lines of up to 8 KB.
+		MaxHeaderBytes: 64 << 10,
+		// The router sends a header in one go. A client that takes longer is hung up on. See body and recorder for slow
+		// bodies and slow readers.
+		ReadHeaderTimeout: 10 * time.Second,
+		// The router keeps idle connections for 90 s. A server that closes first can lose a request (H13, H18).
+		IdleTimeout: 120 * time.Second,
+		ErrorLog:    slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		// The handler answers "OPTIONS *", too.
+		DisableGeneralOptionsHandler: true,
+	}
 }
 
 // Drain makes /healthz say that no more requests are wanted, and closes each connection after its next answer. Requests
-// are answered as before: who sends them may not have heard yet.
+// are answered as before: their senders may not have heard yet.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+	status, text := http.StatusOK, "ok\n"
+	if s.draining.Load() {
+		status, text = http.StatusServiceUnavailable, "stopping\n"
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	if s.draining.Load() {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "stopping\n")
-		return
-	}
-	io.WriteString(w, "ok\n")
+	w.WriteHeader(status)
+	io.WriteString(w, text)
 }
 
 func (s *Server) version(w http.ResponseWriter, r *http.Request) {
 	v, err := s.Version()
 	if err != nil {
-		s.Log.ErrorContext(r.Context(), "no answer for /version", "err", err)
+		s.Log.ErrorContext(r.Context(), "cannot say the version", "err", err)
 		http.Error(w, "500 the server's log says why", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	v.WriteJSON(w)
+}
+
+// methodNotAllowed answers 405 with the Allow header that RFC 9110 asks for and mux leaves out.
+func methodNotAllowed(router *mux.Router) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range strings.Fields("GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE") {
+			other := *r
+			other.Method = method
+			var match mux.RouteMatch
+			if router.Match(&other, &match) && match.MatchErr == nil {
+				allowed = append(allowed, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		http.Error(w, "405 method not allowed", http.StatusMethodNotAllowed)
+	})
 }
