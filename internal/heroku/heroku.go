@@ -12,9 +12,6 @@ import (
 	"strings"
 )
 
-// DefaultPort is the port outside of Heroku, where nobody sets PORT.
-const DefaultPort = 8080
-
 // A Dyno is the place this process runs in. On a laptop, Port is the only field that is set.
 type Dyno struct {
 	// Port is the TCP port to serve. 0 lets the system choose a free one.
@@ -66,7 +63,7 @@ func memory(sys fs.FS) int64 {
 // FromEnv reads the dyno from the environment. The error names the variable, its value and what would be right.
 func FromEnv(getenv func(string) string) (Dyno, error) {
 	dyno := Dyno{
-		Port:       DefaultPort,
+		Port:       8080, // Outside of Heroku nobody sets PORT.
 		Name:       getenv("DYNO"),
 		MetricsURL: getenv("HEROKU_METRICS_URL"),
 		App:        getenv("HEROKU_APP_NAME"),
