@@ -1,33 +1,40 @@
-# The image that Heroku runs: one static file. Heroku's own builder is Docker's classic one, so there is no RUN --mount,
-# COPY --chmod or heredoc in here.
-
-# The toolchain that go.mod names, by digest: everybody compiles with the same one and gets the same bytes.
+# The image that Heroku runs: one static file, of any Go service. Heroku's own builder is Docker's classic one, so there is
+# no RUN --mount, COPY --chmod or heredoc in here. The toolchain is pinned by digest: everybody gets the same bytes.
 ARG GO_IMAGE=golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673
 
-# Stage 1 compiles what comes from others: an edit of the service leaves it in the cache. First the whole standard library,
-# a layer for every service with this toolchain: it takes some ten seconds more than the packages that a service uses,
-# once, and needs no list of these. Then what is vendored; a package that does not compile by itself, because it is not for
-# Linux for instance, is left out.
-FROM $GO_IMAGE AS dependencies
+# The standard library, a layer for all services, and the modules, unless vendor/ has them. [m] makes a file optional.
+FROM $GO_IMAGE AS modules
 WORKDIR /src
-ENV GOOS=linux GOARCH=amd64 CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false '-ldflags=-s -w -buildid='"
+ENV GOOS=linux GOARCH=amd64 CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS="-trimpath -buildvcs=false"
 RUN go build std
-COPY go.mod go.sum ./
-COPY vendor vendor
-RUN go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(grep -v '^#' vendor/modules.txt)) || true
+COPY go.mod go.su[m] vendo[r]/modules.tx[t] ./
+RUN [ -e modules.txt ] || go mod download || true; rm -f modules.txt
+ARG TAGS
+ENV GOFLAGS="$GOFLAGS '-tags=$TAGS'"
 
-# Stage 2 compiles the service and lays out the last image. Its files are given a fixed time, so that the image's layer
-# is the same to the byte whenever and wherever it is built.
-FROM dependencies AS build
+# The folder of the program, and what it imports of others: few edits change these, so few edits compile the latter again.
+FROM modules AS imports
 COPY . .
-RUN mkdir -m 755 /image && mkdir -m 1777 /image/tmp \
- && go build -v -o /image/server . \
- && touch -d @0 /image/tmp /image/server /image
+ARG MAIN
+RUN main=${MAIN:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)} && set -- $main \
+ && if [ $# != 1 ]; then go list -find . ./cmd/*/; echo "MAIN: want one package main in . and cmd/*, not ${*:-none}: set MAIN" >&2; exit 1; fi \
+ && mkdir -p /imports/src && echo "$main" >/imports/main \
+ && go list -C "$main" -e -deps -f '{{with .Module}}{{if not .Main}}{{$.ImportPath}}{{end}}{{end}}' >/imports/imports \
+ && for file in go.mod go.sum vendor; do if [ -e $file ]; then cp -r $file /imports/src/; fi; done
 
-# Stage 3 is the image: from nothing, with the executable and a /tmp, which Heroku's dynos do not bring along.
+# In the end a fixed time: the layer is the same to the byte whenever it is built.
+FROM modules AS build
+COPY --from=imports /imports /
+RUN go build $(cat /imports) || true
+COPY . .
+ARG FILES
+ARG LDFLAGS
+RUN mkdir /image && if [ -n "$FILES" ]; then tar -cf /files $FILES && tar -xf /files -C /image && chmod -R u=rwX,go=rX /image; fi \
+ && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] || { echo "FILES=$FILES: want paths of the context, but server and tmp" >&2; exit 1; } \
+ && go build -C "$(cat /main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
+
+# Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here. Without CMD, it refuses the release.
 FROM scratch
 COPY --from=build /image /
-# Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here.
 ENTRYPOINT ["/server"]
-# Without CMD, Heroku refuses the release: "No command specified for process type web".
 CMD ["web"]

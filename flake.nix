@@ -1,5 +1,5 @@
 {
-  description = "Go on Heroku: a web server in a container image of one static file";
+  description = "Go services on Heroku: container images of one static file";
 
   # The next release: nixos-26.11 here, then `nix flake update`.
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
@@ -7,33 +7,24 @@
   outputs =
     { self, nixpkgs }:
     let
-      # The image is for linux/amd64, wherever it is built.
-      systems = [
-        "x86_64-linux"
-        "aarch64-linux"
-        "aarch64-darwin"
-      ];
-      built = nixpkgs.lib.genAttrs systems (system: import ./nix nixpkgs.legacyPackages.${system});
-      eachSystem = output: builtins.mapAttrs (_: output) built;
+      lib = import ./nix nixpkgs;
     in
-    {
-      packages = eachSystem (made: made.packages // { default = made.packages.image; });
-
-      # `nix run . -- APP`
-      apps = eachSystem (made: {
-        default = {
-          type = "app";
-          program = nixpkgs.lib.getExe made.packages.deploy;
-          inherit (made.packages.deploy) meta;
-        };
-      });
-
-      devShells = eachSystem (made: { default = made.shell; });
-
-      checks = eachSystem (made: made.checks);
-
-      formatter = eachSystem (made: made.formatter);
-
-      templates.default = import ./nix/template.nix;
+    lib.mkFlake {
+      src = self;
+      commands.web = "web";
+      maxSize = 3550000;
+      exclude = [
+        ".ci"
+        "CONTRIBUTING.md"
+        "LICENSE"
+        "README.md"
+        "e2e"
+        "elsewhere"
+        "nix"
+      ];
+    }
+    // {
+      inherit lib;
+      templates = import ./nix/templates.nix;
     };
 }

@@ -183,17 +183,22 @@ func run(t testing.TB, dir string, env []string, command string) string {
 // nix runs a command that begins with nix and its verb in a project, with the double instead of nixpkgs.
 func nix(t testing.TB, dir string, env []string, command string) string {
 	t.Helper()
-	return run(t, dir, env, withDouble(t, command))
+	return run(t, dir, env, withDouble(t, dir, command))
 }
 
-func withDouble(t testing.TB, command string) string {
+// withDouble has the command take the double, and this checkout where the project's flake has go-on-heroku as its input.
+func withDouble(t testing.TB, dir, command string) string {
 	t.Helper()
 	double, err := filepath.Abs("nixpkgs")
 	if err != nil {
 		t.Fatal(err)
 	}
 	verb := regexp.MustCompile(`^nix (flake )?\w+`).FindString(command)
-	return verb + " --override-input nixpkgs path:" + double + command[len(verb):]
+	inputs := " --override-input nixpkgs path:" + double
+	if strings.Contains(read(t, filepath.Join(dir, "flake.nix")), "inputs.go-on-heroku") {
+		inputs = " --override-input go-on-heroku path:" + checkout(t) + " --override-input go-on-heroku/nixpkgs path:" + double
+	}
+	return verb + inputs + command[len(verb):]
 }
 
 func try(t testing.TB, dir string, env []string, command string) (string, error) {

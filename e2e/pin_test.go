@@ -63,17 +63,11 @@ func TestANewerGoIsPinnedWhereverItStands(t *testing.T) {
 	dir := checkout(t)
 	run(t, dir, os.Environ(), "go mod edit -toolchain go1.99.1 && git add --all")
 
-	shown := run(t, dir, env, "sh nix/pin-go -n")
-	if changed := run(t, dir, os.Environ(), "git diff"); changed != "" {
-		t.Errorf("a dry run changes %s", changed)
-	}
-	if out := run(t, dir, env, "sh nix/pin-go"); out != shown {
-		t.Errorf("the dry run shows %s, the real one %s", shown, out)
-	}
+	shown := run(t, dir, env, "sh nix/pin-go")
 	changed := run(t, dir, os.Environ(), "git diff")
-	wants := []string{`\n\+ARG GO_IMAGE=golang:1\.99\.1-alpine@sha256:d{64}\n`}
+	wants := []string{`(?s)(\n\+ARG GO_IMAGE=golang:1\.99\.1-alpine@sha256:d{64}\n.*){2}`}
 	for i, platform := range []string{"linux-amd64", "linux-arm64", "darwin-arm64"} {
-		wants = append(wants, fmt.Sprintf(`platform = "%s";\n-        sha256 = "[0-9a-f]{64}";\n\+        sha256 = "%d{64}";\n`, platform, i+1))
+		wants = append(wants, fmt.Sprintf(`\n\+    %s = "%d{64}";\n`, platform, i+1))
 	}
 	for _, want := range wants {
 		if pattern := regexp.MustCompile(want); !pattern.MatchString(changed) || !pattern.MatchString(shown) {

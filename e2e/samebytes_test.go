@@ -101,8 +101,19 @@ func TestTheImageIDDependsOnTheContentsAlone(t *testing.T) {
 	if err := os.WriteFile(group, []byte("wheel:x:0:\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	script := "mount --bind " + group + " /etc/group && " + withDouble(t, "nix build .#image --rebuild --option sandbox false")
+	script := "mount --bind " + group + " /etc/group && " + withDouble(t, one, "nix build .#image --rebuild --option sandbox false")
 	run(t, one, os.Environ(), "unshare --mount sh -c '"+script+"'")
+}
+
+// compiled returns the packages that `go build -v` says it has compiled.
+func compiled(log string) []string {
+	var packages []string
+	color := regexp.MustCompile(`\x1b\[\d+m`) // Docker's classic builder adds it.
+	for _, match := range regexp.MustCompile(`(?m)^(?:\S+> )?([a-z][\w.-]*(?:/[\w.-]+)*)$`).FindAllStringSubmatch(color.ReplaceAllString(log, ""), -1) {
+		packages = append(packages, match[1])
+	}
+	slices.Sort(packages) // The order is not always the same.
+	return packages
 }
 
 func TestAfterAnEditOnlyTheServiceIsCompiled(t *testing.T) {
@@ -112,9 +123,7 @@ func TestAfterAnEditOnlyTheServiceIsCompiled(t *testing.T) {
 	docker()
 	withNix()
 	service := strings.Fields(run(t, dir, os.Environ(), "go list -f '{{.ImportPath}}' ./..."))
-	compiled := regexp.MustCompile(`(?m)^(?:\S+> )?([a-z][\w.-]*(?:/[\w.-]+)*)$`) // What `go build -v` prints.
-	color := regexp.MustCompile(`\x1b\[\d+m`)                                     // Docker's classic builder adds it.
-	edited := time.Now().UnixNano()                                               // Both remember what they have built once.
+	edited := time.Now().UnixNano() // Both remember what they have built once.
 	for edit, want := range map[string][]string{
 		"for file in README.md main_test.go internal/web/web_test.go nix/shell.nix elsewhere/kubernetes.yaml; do echo >>$file; done": nil,
 		fmt.Sprintf("echo 'var edited = %d' >>main.go", edited):                                                                      service,
@@ -123,12 +132,7 @@ func TestAfterAnEditOnlyTheServiceIsCompiled(t *testing.T) {
 	} {
 		run(t, dir, os.Environ(), edit+"; git add --all")
 		for way, build := range map[string]func() string{"docker": docker, "nix": withNix} {
-			var got []string
-			for _, match := range compiled.FindAllStringSubmatch(color.ReplaceAllString(build(), ""), -1) {
-				got = append(got, match[1])
-			}
-			slices.Sort(got) // The order is not always the same.
-			if !slices.Equal(got, want) {
+			if got := compiled(build()); !slices.Equal(got, want) {
 				t.Errorf("after %s %s compiles %q, want %q", edit, way, got, want)
 			}
 		}

@@ -1,96 +1,71 @@
 # `nix flake check`
-{
-  dependencies,
-  deploy,
-  formatter,
-  goEnv,
-  image,
-  jq,
-  lib,
-  pname,
-  push,
-  runCommand,
-  server,
-  shellcheck,
-  source,
-  toolchain,
-}:
-{
-  inherit deploy push;
+service:
+let
+  inherit (service) name pkgs source;
+  inherit (service.toolchain) version;
+  inherit (pkgs) lib;
+  image =
+    type: image:
+    lib.nameValuePair "image-${type}" (
+      pkgs.runCommand "${name}-image-${type}-check" { nativeBuildInputs = [ pkgs.jq ]; } ''
+        mkdir image
+        tar -xf ${image} -C image
+        cd image
 
-  go-version = runCommand "${pname}-go-version" { } ''
-    grep -F 'ARG GO_IMAGE=golang:${toolchain.version}-' ${../Dockerfile} >$out || {
-      echo 'go.mod says toolchain go${toolchain.version}, the ARG in Dockerfile another version: run sh nix/pin-go'
+        echo 'for linux/amd64, from 1970, with ENTRYPOINT and CMD as Heroku needs them, and the ID'
+        config=$(jq --raw-output '.[0].Config' manifest.json)
+        jq --exit-status --arg word ${lib.escapeShellArg image.word} '[.os, .architecture, .created, .config.Entrypoint, .config.Cmd]
+          == ["linux", "amd64", "1970-01-01T00:00:01Z", ["/server"], [$word]]' "$config" >/dev/null
+        test "sha256:$(sha256sum <"$config" | cut -d ' ' -f 1)" = "$(cat ${image.id})"
+
+        echo 'one layer, with the executable, an empty /tmp and what the option files names'
+        layer=$(jq --raw-output '.[0].Layers | join(" ")' manifest.json)
+        tar --numeric-owner -tvf "$layer" | tr -s ' ' | cut -d ' ' -f 1,2,6 >list
+        grep -Fx 'drwxr-xr-x 0/0 ./' list
+        grep -Fx -- '-rwxr-xr-x 0/0 ./server' list
+        grep -Fx 'drwxrwxrwt 0/0 ./tmp/' list
+        test $(wc -l <list) = $(($(find ${source.files} | wc -l) + 2))
+        tar -xOf "$layer" ./server | cmp - ${image.server}/bin/server
+
+        size=$(gzip -9 <"$layer" | wc -c)
+        max=${toString service.maxSize}
+        echo "$size bytes compressed, want ''${max:-any number} at most: raise maxSize in flake.nix if what you add is worth it"
+        test "$size" -le "''${max:-$size}"
+        touch $out
+      ''
+    );
+in
+lib.mapAttrs' image service.images
+// {
+  # Nix takes Go from this flake, Docker from Dockerfile and plain Go from go.mod.
+  go-version = pkgs.runCommand "${name}-go-version" { } ''
+    line=$(grep '^ARG GO_IMAGE=golang:${version}-' ${../Dockerfile}) || {
+      echo 'go.mod says toolchain go${version}, the ARG in Dockerfile another version: run sh nix/pin-go'
       exit 1
     }
+    want() {
+      if grep -s "$2" ${source.versions}/$1 | grep -Fxv "$3"; then
+        echo "this flake builds with go${version}, $1 says another version: want the line $3"
+        exit 1
+      fi
+    }
+    want go.mod '^toolchain ' 'toolchain go${version}'
+    want Dockerfile '^ARG GO_IMAGE=golang:' "$line"
+    touch $out
   '';
 
-  scripts = runCommand "${pname}-scripts" { nativeBuildInputs = [ shellcheck ]; } ''
-    shellcheck ${./deploy.sh} ${./pin-go} >$out
+  tests = service.run "${name}-tests" { __darwinAllowLocalNetworking = true; } ''
+    cp -r --no-preserve=mode ${service.dependencies} $TMPDIR/cache
+    export GOCACHE=$TMPDIR/cache GOMODCACHE=$TMPDIR/modules
+    unset GOOS GOARCH # They run here.
+    cd ${source.tests}
+    go vet ./...
+    go test ./... | tee $out
   '';
 
-  tests =
-    runCommand "${pname}-tests"
-      {
-        env = {
-          inherit (goEnv) CGO_ENABLED GOFLAGS;
-        };
-        nativeBuildInputs = [ toolchain ];
-        __darwinAllowLocalNetworking = true;
-      }
-      ''
-        cp -r --no-preserve=mode ${dependencies} $TMPDIR/cache
-        export GOCACHE=$TMPDIR/cache
-        cd ${source { tests = true; }}
-        go vet ./...
-        go test ./... | tee $out
-      '';
-
-  formatting =
-    let
-      src = lib.fileset.toSource {
-        root = ../.;
-        fileset = lib.fileset.difference (lib.fileset.fileFilter (
-          file: file.hasExt "go" || file.hasExt "nix"
-        ) ../.) (lib.fileset.maybeMissing ../vendor);
-      };
-    in
-    runCommand "${pname}-formatting" { } ''
-      cp -r --no-preserve=mode ${src} formatted
-      (cd formatted && ${lib.getExe formatter})
-      diff -r ${src} formatted
-      touch $out
-    '';
-
-  image = runCommand "${pname}-image" { nativeBuildInputs = [ jq ]; } ''
-    mkdir image
-    tar -xf ${image} -C image
-    cd image
-
-    echo 'one layer, for linux/amd64, from 1970, with ENTRYPOINT and CMD as Heroku needs them'
-    jq --exit-status '.[0].Layers | length == 1' manifest.json >/dev/null
-    config=$(jq --raw-output '.[0].Config' manifest.json)
-    jq --exit-status '[.os, .architecture, .created, .config.Entrypoint, .config.Cmd]
-      == ["linux", "amd64", "1970-01-01T00:00:01Z", ["/server"], ["web"]]' "$config" >/dev/null
-
-    echo 'one file and an empty /tmp'
-    layer=$(jq --raw-output '.[0].Layers[0]' manifest.json)
-    tar --numeric-owner -tvf "$layer" | tr -s ' ' | cut -d ' ' -f 1,2,6 | diff - <(
-      echo 'drwxr-xr-x 0/0 ./'
-      echo '-rwxr-xr-x 0/0 ./server'
-      echo 'drwxrwxrwt 0/0 ./tmp/'
-    )
-
-    echo 'the executable that Nix has built, without a store path in it'
-    tar -xOf "$layer" ./server | cmp - ${server}/bin/server
-    if grep --quiet /nix/store ${server}/bin/server; then exit 1; fi
-
-    echo 'the ID'
-    test "sha256:$(sha256sum <"$config" | cut -d ' ' -f 1)" = "$(cat ${image.id})"
-
-    size=$(gzip -9 <"$layer" | wc -c)
-    echo "$size bytes compressed, want less than 3550000: raise this limit in nix/checks.nix if what you add is worth it"
-    test "$size" -lt 3550000
-    echo "$size" >$out
+  formatting = pkgs.runCommand "${name}-formatting" { } ''
+    cp -r --no-preserve=mode ${source.all} formatted
+    (cd formatted && ${lib.getExe service.formatter})
+    diff -r ${source.all} formatted >$out
   '';
 }

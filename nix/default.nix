@@ -1,43 +1,39 @@
-# What the flake makes on one system.
-pkgs:
+# The functions of this flake, for any Go service. README.md lists their options.
+nixpkgs:
 let
-  inherit (pkgs) lib;
-  arguments = pkgs // packages // shared;
-  callPackage = lib.callPackageWith arguments;
-
-  shared = {
-    pname = "heroku-go-example";
-    version = "0";
-    meta = {
-      description = "Web server in Go, one static file";
-      license = lib.licenses.mit0;
-      mainProgram = "server";
-    };
-    # As in the Dockerfile.
-    goEnv = {
-      GOOS = "linux";
-      GOARCH = "amd64";
-      CGO_ENABLED = "0";
-      GOFLAGS = "-trimpath -buildvcs=false '-ldflags=-s -w -buildid='";
-    };
-    source = import ./source.nix;
-    formatter = callPackage ./formatter.nix { };
-  };
-
-  packages = {
-    toolchain = callPackage ./toolchain.nix { };
-    std = callPackage ./std.nix { };
-    dependencies = callPackage ./dependencies.nix { };
-    server = callPackage ./server.nix { };
-    image = callPackage ./image.nix { };
-    sbom = callPackage ./sbom.nix { };
-    push = callPackage ./deploy.nix { program = "push"; };
-    deploy = callPackage ./deploy.nix { program = "deploy"; };
-  };
+  inherit (nixpkgs) lib;
+  service = import ./service.nix;
 in
 {
-  inherit packages;
-  inherit (shared) formatter;
-  shell = callPackage ./shell.nix { };
-  checks = lib.callPackagesWith arguments ./checks.nix { };
+  # A whole flake. Its image is for linux/amd64, wherever it is built.
+  mkFlake =
+    options:
+    let
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+        "aarch64-darwin"
+      ];
+      made = lib.genAttrs systems (system: service nixpkgs.legacyPackages.${system} options);
+      eachSystem = output: builtins.mapAttrs (_: output) made;
+    in
+    {
+      packages = eachSystem (made: made.packages // { default = made.packages.image; });
+      # `nix run . -- APP`
+      apps = eachSystem (made: {
+        default = {
+          type = "app";
+          program = lib.getExe made.packages.deploy;
+          inherit (made.packages.deploy) meta;
+        };
+      });
+      devShells = eachSystem (made: {
+        default = made.shell;
+      });
+      checks = eachSystem (made: made.checks // { inherit (made.packages) push deploy; });
+      formatter = eachSystem (made: made.formatter);
+    };
+
+  # The packages alone, for a flake that has outputs of its own.
+  mkPackages = pkgs: options: (service pkgs options).packages;
 }

@@ -1,33 +1,22 @@
-# Go's build cache with the standard library and what is vendored, compiled. It sees go.mod, go.sum and vendor/ alone, so an
-# edit of the service leaves it as it is. A package that does not compile by itself, because it is not for Linux for
-# instance, is left out.
-{
-  goEnv,
-  lib,
-  pname,
-  runCommand,
-  std,
-  toolchain,
-}:
+# Go's build cache with the standard library and what the service imports of other modules, compiled. It sees the names
+# of these packages, go.mod, go.sum and vendor/ alone, so most edits of the service leave it as it is.
+service:
 let
-  src = lib.fileset.toSource {
-    root = ../.;
-    fileset = lib.fileset.unions [
-      ../go.mod
-      ../go.sum
-      ../vendor
-    ];
-  };
+  inherit (service) source;
+  inherit (service.pkgs) lib;
+  isOwn = file: lib.hasSuffix ".go" file && !lib.hasPrefix "${source.server}/vendor/" file;
+  files = builtins.filter isOwn (lib.filesystem.listFilesRecursive source.server);
+  # Imports come before declarations. A match on a whole file would overflow Nix's stack.
+  head =
+    file: builtins.head (builtins.split "\n(const|func|type|var)[[:space:](]" (builtins.readFile file));
+  lines = lib.concatMap (file: lib.splitString "\n" (head file)) files;
+  match = builtins.match ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([^/"]*[.][^"]*)".*'';
+  imports = map lib.last (builtins.filter builtins.isList (map match lines));
 in
-runCommand "${pname}-dependencies"
-  {
-    env = goEnv;
-    nativeBuildInputs = [ toolchain ];
-    meta.description = "Go's build cache with the standard library and what is vendored";
-  }
-  ''
-    cp -r --no-preserve=mode ${std} $out
-    export GOCACHE=$out
-    cd ${src}
-    go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(grep -v '^#' vendor/modules.txt)) || true
-  ''
+service.run "${service.name}-dependencies" { } ''
+  cp -r --no-preserve=mode ${service.std} $out
+  export GOCACHE=$out GOMODCACHE=$TMPDIR/modules
+  cd ${source.dependencies}
+  # What does not compile by itself is left for the service.
+  go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ${toString (lib.unique imports)}) || true
+''

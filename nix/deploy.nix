@@ -1,37 +1,28 @@
 # `nix run .#push -- APP` and `nix run .#deploy -- APP`, without Docker and without root.
-{
-  coreutils,
-  curl,
-  image,
-  jq,
-  meta,
-  pname,
-  program,
-  skopeo,
-  writeShellApplication,
-}:
-writeShellApplication {
-  name = "${pname}-${program}";
+service: program:
+let
+  inherit (service) name pkgs;
+  inherit (pkgs) lib;
+in
+pkgs.writeShellApplication {
+  name = "${name}-${program}";
   runtimeInputs = [
-    coreutils
-    curl
-    jq
-    skopeo
+    pkgs.coreutils
+    pkgs.curl
+    pkgs.gnugrep
+    pkgs.jq
+    pkgs.skopeo
   ];
   runtimeEnv = {
     PROGRAM = program;
-    IMAGE = image;
-    IMAGE_ID = image.id;
+    IMAGES = lib.concatMapAttrsStringSep "\n" (
+      type: image: "${type} ${image} ${image.id}"
+    ) service.images;
   };
   text = builtins.readFile ./deploy.sh;
   meta = {
-    inherit (meta) license;
-    mainProgram = "${pname}-${program}";
+    mainProgram = "${name}-${program}";
     description =
-      {
-        push = "Push the image to Heroku's registry";
-        deploy = "Push the image to Heroku's registry and release it";
-      }
-      .${program};
+      "Push ${name} to Heroku's registry" + lib.optionalString (program == "deploy") " and release it";
   };
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# As `deploy`, pushes the image to Heroku's registry and releases it. As `push`, stops after the first half.
+# As `deploy`, pushes the images to Heroku's registry and releases all of them at once. As `push`, stops after the first half.
+# $IMAGES has a line for each process type: its name, the image, and a file with the image's ID.
 #
 # The token comes from HEROKU_API_KEY or from the Heroku CLI. It is in no argument list, where others could read it.
 
@@ -13,14 +14,14 @@ misused() {
 }
 
 app=${1:-}
-type=${2:-web}
-[[ $# -le 2 && $app =~ ^[a-z][a-z0-9-]*$ && $type =~ ^[a-z][a-z0-9_-]*$ ]] ||
+[[ $# -le 2 && $app =~ ^[a-z][a-z0-9-]*$ && ${2-web} =~ ^[a-z][a-z0-9_-]*$ ]] ||
   misused "usage: nix run .#$PROGRAM -- APP [PROCESS_TYPE]"
+chosen=$(grep "^${2-.*} " <<<"$IMAGES") ||
+  misused "there is no process type $2: want one of $(cut -d ' ' -f 1 <<<"$IMAGES" | paste -sd ' ')"
 # For any other name the CLI goes to heroku.com. A token that was meant for another place should not.
 host=${HEROKU_HOST:-heroku.com}
 [[ $host =~ ^([a-z0-9-]+\.)*(heroku|herokai|herokuspace|herokudev)\.com$ ]] ||
   misused "HEROKU_HOST=\"$host\": want a domain of Heroku's, like heroku.com"
-repository=registry.$host/$app/$type
 
 origin=HEROKU_API_KEY
 token=${HEROKU_API_KEY:-}
@@ -65,23 +66,26 @@ stack=$(jq --raw-output '(.build_stack // .stack).name' <<<"$about")
   fail "$app is on the stack $stack, not container: run 'heroku stack:set container --app $app'"
 
 # Heroku takes Docker's own format only, hence v2s2. The policy would come from a file that only some systems have.
-id=$(<"$IMAGE_ID")
-echo "Pushing $id to $repository"
-skopeo --insecure-policy --tmpdir "$work" copy --quiet --format v2s2 --retry-times 3 --dest-authfile "$work/auth" \
-  "docker-archive:$IMAGE" "docker://$repository:latest" 2>"$work/error" || {
-  error=$(tail -n 1 "$work/error")
-  fail "${error#*level=fatal msg=}; $state"
-}
+while read -r type image id; do
+  id=$(<"$id")
+  repository=registry.$host/$app/$type
+  echo "Pushing $id to $repository"
+  skopeo --insecure-policy --tmpdir "$work" copy --quiet --format v2s2 --retry-times 3 --dest-authfile "$work/auth" \
+    "docker-archive:$image" "docker://$repository:latest" 2>"$work/error" || {
+    error=$(tail -n 1 "$work/error")
+    fail "${error#*level=fatal msg=}; $state"
+  }
+  jq --null-input --arg type "$type" --arg id "$id" '{type: $type, docker_image: $id}' >>"$work/updates"
+done <<<"$chosen"
 [[ $PROGRAM == deploy ]] || exit 0
 
-# As `heroku container:release` does it. Heroku makes no release of an image that runs already.
+# As `heroku container:release` does it. Heroku makes no release of images that run already.
 before=$(newest_release)
-jq --null-input --arg type "$type" --arg id "$id" '{updates: [{type: $type, docker_image: $id}]}' >"$work/updates"
 state="'heroku releases --app $app' says whether it is released"
 api PATCH "/apps/$app/formation" --header "$accept.docker-releases" --header 'Content-Type: application/json' \
-  --data "@$work/updates" >/dev/null
+  --data "$(jq --slurp '{updates: .}' "$work/updates")" >/dev/null
 release=$(newest_release)
-[[ $(jq .id <<<"$release") != $(jq .id <<<"$before") ]] || echo "$app runs this image already"
+[[ $(jq .id <<<"$release") != $(jq .id <<<"$before") ]] || echo "$app runs this already"
 version=v$(jq .version <<<"$release")
 while [[ $(jq --raw-output .status <<<"$release") == pending ]]; do # The app has a release phase.
   sleep 1
@@ -89,6 +93,5 @@ while [[ $(jq --raw-output .status <<<"$release") == pending ]]; do # The app ha
 done
 [[ $(jq --raw-output .status <<<"$release") != failed ]] ||
   fail "the release $version failed: 'heroku releases:output --app $app' says why"
-echo "Image:   $id"
 echo "Release: $version"
 echo "URL:     $(jq --raw-output .web_url <<<"$about")"

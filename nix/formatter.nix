@@ -1,21 +1,18 @@
 # `nix fmt` formats the folder that it runs in, `nix fmt -- FILE` that file.
-{
-  findutils,
-  nixfmt,
-  pname,
-  toolchain,
-  writeShellApplication,
-}:
-writeShellApplication {
-  name = "${pname}-format";
+service:
+let
+  inherit (service) pkgs;
+in
+pkgs.writeShellApplication {
+  name = "${service.name}-format";
   runtimeInputs = [
-    findutils
-    nixfmt
-    toolchain
+    pkgs.findutils
+    pkgs.nixfmt
+    service.toolchain
   ];
   text = ''
     [[ $# -gt 0 ]] || set -- .
-    own=('(' -name vendor -o -name .tools ')' -prune -o -type f)
+    own=('(' -name vendor -o -name testdata -o -name .tools ')' -prune -o -type f)
     find "$@" "''${own[@]}" -name '*.go' -exec gofmt -w {} +
     find "$@" "''${own[@]}" -name '*.nix' -exec nixfmt {} +
   '';

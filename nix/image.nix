@@ -1,53 +1,57 @@
-# The image for `docker load` and skopeo. Its ID depends on the server alone: not on the system, the folder or the time.
-{
-  dockerTools,
-  jq,
-  meta,
-  pname,
-  runCommand,
-  server,
-}:
+# The image of a process type for `docker load` and skopeo. Its ID depends on the contents alone: not on the system, the
+# folder or the time.
+service:
+{ word, main }:
 let
+  inherit (service) name pkgs;
+  server = import ./server.nix service main;
   # Otherwise tar writes the owner's names into the layer, and the group 0 is "root" on Linux and "wheel" on macOS.
   numericOwner =
     name: arguments:
-    runCommand name (
-      arguments
-      // {
-        env = arguments.env or { } // {
-          TAR_OPTIONS = "--numeric-owner";
-        };
-      }
-    );
-  image = (dockerTools.override { runCommand = numericOwner; }).buildImage {
-    name = pname;
+    pkgs.runCommand name (pkgs.lib.recursiveUpdate arguments { env.TAR_OPTIONS = "--numeric-owner"; });
+  image = (pkgs.dockerTools.override { runCommand = numericOwner; }).buildImage {
+    inherit name;
     tag = "latest";
     compressor = "none"; # The push compresses the layer.
     architecture = "amd64"; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
-      chmod 755 .
+      tar -C ${service.source.files} -cf - . | tar -xf -
+      chmod -R u=rwX,go=rX .
       install -m 755 ${server}/bin/server server
       mkdir -m 1777 tmp
     '';
     config = {
       Entrypoint = [ "/server" ]; # Without, Heroku starts the command through /bin/sh, which is not here.
-      Cmd = [ "web" ]; # Without, Heroku refuses the release: "No command specified for process type web".
+      Cmd = [ word ]; # Without, Heroku refuses the release: "No command specified for process type web".
     };
   };
 in
 image.overrideAttrs (
   final: previous: {
-    meta = {
-      inherit (meta) license;
-      description = "Container image of one static file";
-    };
+    meta.description = "Container image of ${name}, one static file";
     passthru = previous.passthru or { } // {
+      inherit server word;
       # `nix build .#image.id` puts the image's ID, as docker and Heroku show it, into the file `result`.
-      id = runCommand "${pname}-image-id" { nativeBuildInputs = [ jq ]; } ''
+      id = pkgs.runCommand "${name}-image-id" { nativeBuildInputs = [ pkgs.jq ]; } ''
         config=$(tar -xOf ${final.finalPackage} manifest.json | jq --raw-output '.[0].Config')
         echo "sha256:$(tar -xOf ${final.finalPackage} "$config" | sha256sum | cut -d ' ' -f 1)" >$out
       '';
+      # `nix build .#sbom` puts the bill of materials into the file `result`, in CycloneDX's JSON: the modules in the
+      # executable and the standard library.
+      sbom =
+        service.run "${name}-sbom.json"
+          {
+            nativeBuildInputs = [
+              pkgs.cyclonedx-gomod
+              service.toolchain
+            ];
+            meta.description = "Bill of materials of ${name}, in CycloneDX's JSON";
+          }
+          ''
+            export HOME=$TMPDIR
+            cyclonedx-gomod bin -json -std -noserial -notimestamp -output $out ${server}/bin/server
+          '';
     };
   }
 )

@@ -1,24 +1,25 @@
-# The executable for the image, linux/amd64 on every system, the same to the byte as what the Dockerfile builds.
-{
-  dependencies,
-  goEnv,
-  meta,
-  pname,
-  runCommand,
-  source,
-  toolchain,
-  version,
-}:
-runCommand "${pname}-${version}"
+# The executable of a folder, for linux/amd64 on every system, the same to the byte as what the Dockerfile builds.
+service: main:
+service.run "${service.name}-server"
   {
-    inherit pname version meta;
-    env = goEnv;
-    nativeBuildInputs = [ toolchain ];
     allowedReferences = [ ]; # The image has no store.
+    meta.mainProgram = "server";
   }
   ''
-    cp -r --no-preserve=mode ${dependencies} $TMPDIR/cache
-    export GOCACHE=$TMPDIR/cache
-    cd ${source { }}
-    go build -v -o $out/bin/server .
+    cp -r --no-preserve=mode ${service.dependencies} $TMPDIR/cache
+    export GOCACHE=$TMPDIR/cache GOMODCACHE=$TMPDIR/modules
+    cd ${service.source.server}
+    main=${toString main}
+    if [[ -z $main ]]; then
+      main=$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)
+      main=''${main//$PWD/.}
+      if [[ -z $main || $main == *$'\n'* ]]; then
+        go list -find . ./cmd/*/ || true
+        echo "go-on-heroku: main = null: want one package main in . and cmd/*, not" ''${main:-none}: set main >&2
+        exit 1
+      fi
+    fi
+    ldflags="-s -w -buildid= "${service.pkgs.lib.escapeShellArg (toString service.ldflags)}
+    go build -C "$main" -v -ldflags "$ldflags" -o $TMPDIR/bin/
+    install -D $TMPDIR/bin/* $out/bin/server
   ''

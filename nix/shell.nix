@@ -1,25 +1,19 @@
 # `nix develop`
-{
-  heroku,
-  jq,
-  mkShellNoCC,
-  skopeo,
-  toolchain,
-  writeShellScriptBin,
-}:
+service:
 let
+  inherit (service) pkgs;
   # The toolchain builds them when they are first used. Those of nixpkgs come from an older Go and cannot read what this one
   # compiles.
-  goTool = name: package: writeShellScriptBin name ''exec go run ${package} "$@"'';
+  goTool = name: package: pkgs.writeShellScriptBin name ''exec go run ${package} "$@"'';
 in
-mkShellNoCC {
+pkgs.mkShellNoCC {
   packages = [
-    toolchain
+    service.toolchain
     (goTool "gopls" "golang.org/x/tools/gopls@v0.24.0")
     (goTool "staticcheck" "honnef.co/go/tools/cmd/staticcheck@v0.8.2")
-    heroku
-    jq
-    skopeo
+    pkgs.heroku
+    pkgs.jq
+    pkgs.skopeo
   ];
   env = {
     CGO_ENABLED = "0"; # As in the builds.

@@ -1,36 +1,37 @@
-# What a build sees: the files that git tracks without the names below and, by default, without tests. These cannot change the
-# executable. The names count at the top alone: a package may be called nix, and docs/README.md may be embedded. .dockerignore
-# excludes the same.
-{
-  tests ? false,
-}:
+# What the derivations see of src: each as little as it needs, so that an edit rebuilds little.
+service:
 let
-  root = ../.;
-  excluded = map (name: "${toString root}/${name}") [
-    ".ci"
-    ".dockerignore"
-    ".env"
-    ".gitattributes"
-    ".github"
-    ".gitignore"
-    "CONTRIBUTING.md"
-    "Dockerfile"
-    "Dockerfile.web"
-    "LICENSE"
-    "README.md"
-    "app.json"
-    "e2e"
-    "elsewhere"
-    "flake.lock"
-    "flake.nix"
-    "heroku.yml"
-    "nix"
-  ];
+  inherit (service) src;
+  inherit (service.pkgs) lib;
+  # Names at the top that cannot change the executable. .dockerignore has them, too.
+  excluded = lib.splitString " " ".dockerignore .env .gitattributes .github .gitignore Dockerfile Dockerfile.web app.json flake.lock flake.nix heroku.yml";
+  isExcluded = path: builtins.elem path (excluded ++ service.exclude);
+  only =
+    keep:
+    builtins.path {
+      name = "source";
+      path = src;
+      filter = path: _: keep (lib.removePrefix "${src}/" path);
+    };
+  # A path is in a folder, or is a folder that leads to it.
+  within =
+    paths: path:
+    builtins.any (
+      wanted: lib.hasPrefix "${wanted}/" "${path}/" || lib.hasPrefix "${path}/" wanted
+    ) paths;
 in
-builtins.path {
-  name = "source";
-  path = root;
-  filter =
-    path: _:
-    !builtins.elem path excluded && (tests || builtins.match ".*_test[.]go" (baseNameOf path) == null);
+{
+  all = only (_: true);
+  tests = only (path: !isExcluded path);
+  server = only (path: !isExcluded path && !lib.hasSuffix "_test.go" path);
+  dependencies = only (within [
+    "go.mod"
+    "go.sum"
+    "vendor"
+  ]);
+  versions = only (within [
+    "go.mod"
+    "Dockerfile"
+  ]);
+  files = only (within service.files);
 }

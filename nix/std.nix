@@ -1,14 +1,9 @@
-# Go's build cache with the standard library, compiled. It depends on the toolchain and the flags alone.
-{
-  goEnv,
-  runCommand,
-  toolchain,
-}:
-runCommand "go-std-${toolchain.version}"
+# Go's build cache with the standard library, compiled. It depends on the toolchain and the flags alone: services share it.
+pkgs: toolchain: env:
+pkgs.runCommand "go-std-${toolchain.version}"
   {
-    env = goEnv;
+    inherit env;
     nativeBuildInputs = [ toolchain ];
-    meta.description = "Go's build cache with the standard library";
   }
   ''
     export GOCACHE=$out

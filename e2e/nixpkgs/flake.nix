@@ -16,10 +16,6 @@
             value = value name;
           }) names
         );
-      licenses = {
-        bsd3.spdxId = "BSD-3-Clause";
-        mit0.spdxId = "MIT-0";
-      };
       getExe = package: "${package}/bin/${package.meta.mainProgram}";
       findFirst =
         wanted: otherwise: list:
@@ -36,60 +32,54 @@
           text;
       hasSuffix =
         suffix: text: builtins.match ".*${builtins.replaceStrings [ "." ] [ "[.]" ] suffix}" text != null;
-      splitString =
-        separator: text: builtins.filter builtins.isString (builtins.split separator text);
-      callPackagesWith =
-        packages: file: arguments:
-        let
-          function = import file;
-        in
-        function (builtins.intersectAttrs (builtins.functionArgs function) packages // arguments);
-      # Unlike callPackagesWith, it adds to what the file gives.
-      callPackageWith =
-        packages: file: arguments:
-        lib.callPackagesWith packages file arguments
-        // {
-          override = throw "not here";
-          overrideDerivation = throw "not here";
-        };
-      # A set of files is a list of their paths.
-      fileset = rec {
-        files = set: if builtins.isPath set then filesBelow set else set;
-        filesBelow =
-          path:
-          if builtins.readFileType path != "directory" then
-            [ (toString path) ]
+      splitString = separator: text: builtins.filter builtins.isString (builtins.split separator text);
+      inherit (builtins) concatMap concatStringsSep;
+      last = list: builtins.elemAt list (builtins.length list - 1);
+      optionalString = condition: text: if condition then text else "";
+      unique = builtins.foldl' (
+        list: value: if builtins.elem value list then list else list ++ [ value ]
+      ) [ ];
+      recursiveUpdate =
+        a: b:
+        a
+        // builtins.mapAttrs (
+          name: value:
+          if builtins.isAttrs value && builtins.isAttrs (a.${name} or null) then
+            lib.recursiveUpdate a.${name} value
           else
-            unions (map (name: path + "/${name}") (builtins.attrNames (builtins.readDir path)));
-        unions = builtins.concatMap files;
-        maybeMissing = path: if builtins.pathExists path then path else [ ];
-        difference =
-          a: b:
-          let
-            without = files b;
-          in
-          builtins.filter (path: !builtins.elem path without) (files a);
-        fileFilter =
-          keep: path:
-          let
-            file = name: {
-              inherit name;
-              hasExt = extension: lib.hasSuffix ".${extension}" name;
-            };
-          in
-          builtins.filter (path: keep (file (baseNameOf path))) (files path);
-        toSource =
-          { root, fileset }:
-          let
-            parents = path: if path == "/" then [ ] else [ path ] ++ parents (dirOf path);
-            wanted = lib.genAttrs (builtins.concatMap parents (files fileset)) (_: true);
-          in
-          builtins.path {
-            name = "source";
-            path = root;
-            filter = path: _: wanted ? ${path};
-          };
-      };
+            value
+        ) b;
+      nameValuePair = name: value: { inherit name value; };
+      mapAttrsToList = value: set: map (name: value name set.${name}) (builtins.attrNames set);
+      mapAttrs' = pair: set: builtins.listToAttrs (lib.mapAttrsToList pair set);
+      concatMapAttrsStringSep =
+        separator: text: set:
+        builtins.concatStringsSep separator (lib.mapAttrsToList text set);
+      concatMapAttrs =
+        value: set: builtins.foldl' (all: more: all // more) { } (lib.mapAttrsToList value set);
+      escapeShellArg = value: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString value)}'";
+      # For ASCII.
+      toLower = builtins.replaceStrings (lib.stringToCharacters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (
+        lib.stringToCharacters "abcdefghijklmnopqrstuvwxyz"
+      );
+      stringToCharacters =
+        text: builtins.genList (i: builtins.substring i 1 text) (builtins.stringLength text);
+      filesystem.listFilesRecursive =
+        folder:
+        builtins.concatLists (
+          lib.mapAttrsToList (
+            name: type:
+            if type == "directory" then
+              lib.filesystem.listFilesRecursive (folder + "/${name}")
+            else
+              [ (folder + "/${name}") ]
+          ) (builtins.readDir folder)
+        );
+      fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+      fetchers.proxyImpureEnvVars = [
+        "http_proxy"
+        "https_proxy"
+      ];
     };
 
     legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (
@@ -159,7 +149,22 @@
       in
       {
         inherit lib;
-        stdenvNoCC.hostPlatform = { inherit system; };
+        stdenvNoCC.hostPlatform.go =
+          {
+            x86_64-linux = {
+              GOOS = "linux";
+              GOARCH = "amd64";
+            };
+            aarch64-linux = {
+              GOOS = "linux";
+              GOARCH = "arm64";
+            };
+            aarch64-darwin = {
+              GOOS = "darwin";
+              GOARCH = "arm64";
+            };
+          }
+          .${system};
 
         runCommand =
           name: arguments: script:
@@ -180,8 +185,7 @@
             builtins.removeAttrs arguments [ "packages" ] // { nativeBuildInputs = packages; }
           ) "export >$out";
 
-        writeShellScriptBin =
-          name: text: script name { mainProgram = name; } "#!/bin/bash\n${text}" "";
+        writeShellScriptBin = name: text: script name { mainProgram = name; } "#!/bin/bash\n${text}" "";
 
         writeShellApplication =
           {
@@ -192,7 +196,7 @@
             meta ? { },
           }:
           let
-            export = key: "export ${key}=${runtimeEnv.${key}}\n";
+            export = key: "${key}=${lib.escapeShellArg runtimeEnv.${key}}\nexport ${key}\n";
           in
           script name ({ mainProgram = name; } // meta) ''
             #!/bin/bash
@@ -201,7 +205,7 @@
             set -o pipefail
             ${builtins.concatStringsSep "" (map export (builtins.attrNames runtimeEnv))}
             export PATH="${bin runtimeInputs}:$PATH"
-            ${text}'' "bash -n $out/bin/$name";
+            ${text}'' "shellcheck $out/bin/$name";
 
         dockerTools =
           let
@@ -251,16 +255,18 @@
 
         # `nix develop` itself asks for it.
         bashInteractive = host "bash" "bash";
-        coreutils = host "coreutils" "cat head mktemp rm sleep tail";
+        coreutils = host "coreutils" "cat cut head mktemp paste rm sleep tail";
         curl = host "curl" "curl";
+        gnugrep = host "gnugrep" "grep";
         findutils = host "findutils" "find";
         jq = host "jq" "jq";
         skopeo = host "skopeo" "skopeo";
-        shellcheck = host "shellcheck" "shellcheck";
         cyclonedx-gomod = pkgs.runCommand "cyclonedx-gomod" { } ''
           mkdir -p $out/bin
           ln -s /cyclonedx-gomod $out/bin/
         '';
+        # The sandbox has no network.
+        cacert = pkgs.runCommand "cacert" { } "mkdir $out";
         # The sandbox does not see it: it comes from PATH.
         heroku = host "heroku" "";
         # Debian has none. This one takes away the blanks at the end of a line.

@@ -1,0 +1,3 @@
+module example.com/services/disk
+
+go 1.26.0

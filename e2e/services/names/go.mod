@@ -1,0 +1,3 @@
+module example.com/services/names
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module example.com/services/newer
+
+go 1.99

@@ -1,0 +1,501 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A service is one of services/ with what the template "existing" puts into it.
+type service struct {
+	dir string
+	env []string
+}
+
+// newService makes the service. Its flake gets the options.
+func newService(t *testing.T, name, options string) *service {
+	t.Helper()
+	s := &service{dir: filepath.Join(t.TempDir(), name), env: append(os.Environ(), "GOPROXY=file:///modules")} // Nothing is downloaded.
+	run(t, ".", os.Environ(), "cp -r services/"+name+" "+s.dir)
+	run(t, s.dir, s.env, "git init --quiet && nix flake init --template git+file://"+checkout(t)+"#existing && git add --all")
+	s.setOptions(t, options)
+	return s
+}
+
+func (s *service) setOptions(t *testing.T, options string) {
+	t.Helper()
+	flake := filepath.Join(s.dir, "flake.nix")
+	text := regexp.MustCompile(`src = self;.* }`).ReplaceAllLiteralString(read(t, flake), "src = self; "+options+" }")
+	if err := os.WriteFile(flake, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *service) tryNix(t *testing.T, command string) (string, error) {
+	t.Helper()
+	return try(t, s.dir, s.env, withDouble(t, s.dir, command))
+}
+
+func (s *service) nix(t *testing.T, command string) string {
+	t.Helper()
+	return nix(t, s.dir, s.env, command)
+}
+
+// built builds a package and returns its path.
+func (s *service) built(t *testing.T, what string) string {
+	t.Helper()
+	return strings.TrimSpace(s.nix(t, "nix build --no-link --print-out-paths .#"+what+" 2>/dev/null"))
+}
+
+// tryDocker builds the image with the arguments, from a base image that has the modules.
+func (s *service) tryDocker(t *testing.T, builder, tag string, args ...string) (string, error) {
+	t.Helper()
+	base := "heroku-go-example-e2e:with-modules"
+	run(t, ".tools/modules", os.Environ(), fmt.Sprintf("printf 'FROM %s\\nCOPY . /modules\\nENV GOPROXY=file:///modules\\n' >../modules.Dockerfile && %s docker build --quiet --file ../modules.Dockerfile --tag %s .", goImage, classic, base))
+	atEnd(t, func() { exec.Command("docker", "rmi", tag).Run() })
+	command := fmt.Sprintf("%s docker build --network none --build-arg GO_IMAGE=%s --tag %s", builder, base, tag)
+	for _, arg := range args {
+		command += " --build-arg '" + arg + "'"
+	}
+	return try(t, s.dir, os.Environ(), command+" .")
+}
+
+func (s *service) docker(t *testing.T, builder, tag string, args ...string) {
+	t.Helper()
+	if out, err := s.tryDocker(t, builder, tag, args...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// shape is a service, with what its two ways to build must be told.
+type shape struct {
+	name    string
+	options string   // of the flake
+	args    []string // of the Dockerfile
+	path    string
+	want    string // in what GET path answers
+}
+
+const (
+	modulesHash = `vendorHash = "sha256-M78QEhU2dGO6IF0RX/MpvQruiHjJ5TWN2/NeVpUMQF4=";`
+	grpcHash    = `vendorHash = "sha256-baFUYKKgauoUUUbDTxUtMT1rKOC4iA91g1uZYItFZC0=";`
+)
+
+var shapes = []shape{
+	{name: "programs", options: `main = "cmd/web";`, args: []string{"MAIN=cmd/web"}, want: "hello from web"},
+	{name: "names", want: "package result"},
+	{name: "disk", options: `files = [ "templates" "static" ];`, args: []string{"FILES=templates static"}, want: "templates/index.html"},
+	{name: "modules", options: modulesHash, path: "id/fern", want: "-"},
+	{name: "oddvendor", want: "odd"},
+	{name: "grpc", options: grpcHash, want: "hello"},
+	{name: "tls", options: `tags = [ "roots" ];`, args: []string{"TAGS=roots"}, want: "hello"},
+	{name: "strict", options: `ldflags = [ "-X main.version=v1.2.3" ];`, args: []string{"LDFLAGS=-X main.version=v1.2.3"}, path: "version", want: "v1.2.3"},
+}
+
+func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T) {
+	for _, shape := range shapes {
+		t.Run(shape.name, func(t *testing.T) {
+			s := newService(t, shape.name, shape.options)
+			tag := "heroku-go-example-e2e:" + shape.name
+			s.docker(t, classic, tag, shape.args...)
+			want := layers(t, tag)[0]
+			s.docker(t, buildKit, tag+"-buildkit", shape.args...)
+			if !bytes.Equal(layers(t, tag+"-buildkit")[0], want) {
+				t.Error("docker's two builders give different layers")
+			}
+			if !bytes.Equal([]byte(read(t, s.built(t, "server")+"/bin/server")), server(t, tag)) {
+				t.Error("Nix and Docker give different executables")
+			}
+			run(t, s.dir, os.Environ(), "docker load <"+s.built(t, "image"))
+			atEnd(t, func() { exec.Command("docker", "rmi", shape.name).Run() })
+			if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
+				t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
+			}
+			for _, image := range []string{shape.name, tag} {
+				_, address := startContainer(t, image)
+				if shape.name == "grpc" {
+					answersHTTP2(t, address)
+				}
+				if got := get(t, http.DefaultClient, "http://"+address+"/"+shape.path); !strings.Contains(got, shape.want) {
+					t.Errorf("the image %s answers %q, want %q in it", image, got, shape.want)
+				}
+			}
+		})
+	}
+}
+
+// files lists the one layer of an image.
+func files(t *testing.T, tag string) []string {
+	t.Helper()
+	var list []string
+	for header := range untar(t, layers(t, tag)[0]) {
+		if name := strings.Trim(strings.TrimPrefix(header.Name, "./"), "/"); name != "" {
+			list = append(list, fmt.Sprintf("%v %d:%d %s", header.FileInfo().Mode(), header.Uid, header.Gid, name))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// answersHTTP2 sees that HTTP/2 without TLS works, and gRPC: it asks whether the server is healthy.
+func answersHTTP2(t *testing.T, address string) {
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: transport}
+	defer client.CloseIdleConnections()
+	if got := get(t, client, "http://"+address); !strings.Contains(got, "hello") {
+		t.Errorf("HTTP/2: got %q", got)
+	}
+	const empty = "\x00\x00\x00\x00\x00" // a message of no bytes, not compressed
+	response, err := client.Post("http://"+address+"/grpc.health.v1.Health/Check", "application/grpc", strings.NewReader(empty))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if serving := "\x00\x00\x00\x00\x02\x08\x01"; err != nil || string(body) != serving || response.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("gRPC: got %v, %q, %v, want that it serves", err, body, response.Trailer)
+	}
+}
+
+func TestAfterAnEditOfAServiceOnlyItsOwnPackagesAreCompiled(t *testing.T) {
+	for _, shape := range shapes {
+		if shape.name != "grpc" && shape.name != "tls" { // Many dependencies, with vendor/ and without.
+			continue
+		}
+		s := newService(t, shape.name, shape.options)
+		ways := map[string]func() string{
+			"docker": func() string {
+				out, err := s.tryDocker(t, classic, "heroku-go-example-e2e:edited", shape.args...)
+				if err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+				return out
+			},
+			"nix": func() string { return s.nix(t, "nix build .#server --print-build-logs") },
+		}
+		for way, build := range ways {
+			build()
+			// Both remember what they have built once.
+			run(t, s.dir, os.Environ(), fmt.Sprintf("echo 'var edited%[1]d = %[1]d' >>main.go", time.Now().UnixNano()))
+			if got, want := compiled(build()), []string{"example.com/services/" + shape.name}; !slices.Equal(got, want) {
+				t.Errorf("after an edit of %s, %s compiles %q, want %q", shape.name, way, got, want)
+			}
+		}
+	}
+}
+
+const twoPrograms = `main = "cmd/web"; commands = { web = "--"; worker.main = "cmd/worker"; };`
+
+func TestProcessTypesAreReleasedAtOnceOrOneAlone(t *testing.T) {
+	s, app := newService(t, "programs", twoPrograms), newApp(t, startHeroku(t), "several")
+	s.env = append(s.env, app.env...)
+	calls := func(command string) (paths []string, out string) {
+		before := len(app.heroku.Calls())
+		out = s.nix(t, command)
+		for _, call := range app.heroku.Calls()[before:] {
+			if call.Method == "PATCH" || call.Method == "PUT" || call.Method == "POST" && call.Status == 201 {
+				paths = append(paths, call.Method+" "+regexp.MustCompile(`/uploads/.*`).ReplaceAllString(call.Path, "/uploads/"))
+			}
+		}
+		return paths, out
+	}
+	paths, out := calls("nix run .#deploy -- several")
+	t.Log(paths)
+	if n := strings.Count(strings.Join(paths, "\n"), "PATCH /apps/several/formation"); n != 1 || !strings.Contains(out, "Release: v3\n") {
+		t.Errorf("deploy makes %d releases, want one: %s", n, out)
+	}
+	run(t, ".", app.env, "heroku ps:scale worker=1")
+	app.waitForLog(`app\[worker\.1\]: .*working`)
+	if got := get(t, app.heroku.Client(), app.heroku.URL("several")); !strings.Contains(got, "hello from web") {
+		t.Errorf("web answers %q", got)
+	}
+	run(t, s.dir, s.env, "echo '// Edited.' >>cmd/worker/main.go && sed -i 's/working/still working/' cmd/worker/main.go")
+	if _, out := calls("nix run .#deploy -- several worker"); strings.Contains(out, "several/web") || !strings.Contains(out, "several/worker") || !strings.Contains(out, "Release: v4\n") {
+		t.Errorf("deploy of worker: got %s, want it alone in v4", out)
+	}
+	app.waitForLog(`app\[worker\.1\]: .*still working`)
+	out, err := s.tryNix(t, "nix run .#deploy -- several clock")
+	if want := "deploy: there is no process type clock: want one of web worker\n"; err == nil || !strings.HasSuffix(out, want) {
+		t.Errorf("got %v and %s, want %s", err, out, want)
+	}
+}
+
+func TestImagesOfTheSameProgramDifferInTheirWordAlone(t *testing.T) {
+	s := newService(t, "disk", `files = [ "templates" "static" ]; commands = { web = "--"; clock = "clock"; };`)
+	h := startHeroku(t)
+	app := newApp(t, h, "equal")
+	s.env = append(s.env, app.env...)
+	s.nix(t, "nix run .#deploy -- equal")
+	var uploads, mounts int
+	for _, call := range h.Calls() {
+		if call.Method == "POST" && strings.HasSuffix(call.Path, "/blobs/uploads/") {
+			if call.Status == 201 {
+				mounts++
+			} else if call.Status == 202 {
+				uploads++
+			}
+		}
+	}
+	if uploads != 3 || mounts != 1 {
+		t.Errorf("got %d uploads and %d mounts, want the layer and two configurations, and the layer again", uploads, mounts)
+	}
+	if got := get(t, h.Client(), h.URL("equal")); !strings.Contains(got, "templates/index.html") {
+		t.Errorf("got %q", got)
+	}
+	if s.built(t, "server") != s.built(t, "server-clock") {
+		t.Error("the program is built twice")
+	}
+}
+
+func TestAServiceThatRejectsArgumentsIsReleased(t *testing.T) {
+	s, app := newService(t, "strict", ""), newApp(t, startHeroku(t), "strict")
+	s.env = append(s.env, app.env...)
+	s.nix(t, "nix run .#deploy -- strict")
+	if got := get(t, app.heroku.Client(), app.heroku.URL("strict")); !strings.Contains(got, "hello") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
+	for _, test := range []struct{ name, edit, options, nix, docker string }{
+		{"programs", "true", "", "go-on-heroku: main = null: want one package main in . and cmd/*, not ./cmd/web ./cmd/worker: set main", "MAIN: want one package main in . and cmd/*, not /src/cmd/web /src/cmd/worker: set MAIN"},
+		{"programs", "rm -r cmd && git add --all", "", "go-on-heroku: main = null: want one package main in . and cmd/*, not none: set main", "MAIN: want one package main in . and cmd/*, not none: set MAIN"},
+		{"programs", "true", `main = "internal/greeting";`, "no main packages to build", "no main packages to build"},
+		{"newer", "true", "", "go: go.mod requires go >= 1.99 (running go " + goVersion() + "; GOTOOLCHAIN=local)", "go: go.mod requires go >= 1.99 (running go " + goVersion() + "; GOTOOLCHAIN=local)"},
+		{"cgo", "true", "", "build constraints exclude all Go files", "build constraints exclude all Go files"},
+		{"disk", "true", `files = [ "nowhere" ];`, `go-on-heroku: files = ["nowhere"]: want a list of paths in src, without blanks, but server and tmp`, "FILES=nowhere: want paths of the context, but server and tmp"},
+		{"disk", "mkdir server && mv templates server/ && git add --all", `files = [ "server/templates" ];`, `go-on-heroku: files = ["server/templates"]: want`, "FILES=server/templates: want paths of the context, but server and tmp"},
+		{"modules", "true", "", `go-on-heroku: vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
+		{"modules", "true", `vendorHash = "";`, "got:    " + strings.Split(modulesHash, `"`)[1], ""},
+		{"oddvendor", "rm -r vendor/example.com && git add --all", "", "import lookup disabled by -mod=vendor", "import lookup disabled by -mod=vendor"},
+		{"tls", "echo vendor >.gitignore && git rm -r --quiet --cached vendor", "", `vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
+	} {
+		s := newService(t, test.name, test.options)
+		run(t, s.dir, os.Environ(), test.edit)
+		if test.nix != "" {
+			if out, err := s.tryNix(t, "nix build .#image --print-build-logs"); err == nil || !strings.Contains(out, test.nix) {
+				t.Errorf("%s with %q: got %v and %s, want %q", test.name, test.options, err, out, test.nix)
+			}
+		}
+		if test.docker == "" {
+			continue
+		}
+		var args []string
+		if option := regexp.MustCompile(`(files|main) = \W*(.*?)"`).FindStringSubmatch(test.options); option != nil {
+			args = append(args, strings.ToUpper(option[1])+"="+option[2])
+		}
+		for _, builder := range []string{classic, buildKit} {
+			if out, err := s.tryDocker(t, builder, "heroku-go-example-e2e:wrong", args...); err == nil || !strings.Contains(out, test.docker) {
+				t.Errorf("%s with %q: got %v and %s, want %q", test.name, args, err, out, test.docker)
+			}
+		}
+	}
+}
+
+func TestWrongOptionsAreNamed(t *testing.T) {
+	origin := checkout(t)
+	eval := func(src, options string) (string, error) {
+		lib := "(builtins.getFlake \"path:" + origin + "/e2e/nixpkgs\").lib"
+		return try(t, "services/programs", os.Environ(), fmt.Sprintf("nix eval --impure --expr '(import %s/nix/options.nix) %s { src = %s; %s }'", origin, lib, src, options))
+	}
+	for options, want := range map[string]string{
+		`name = "My App";`:                     `name = "My App": want lower-case letters, digits, '.', '_' and '-'`,
+		`main = "cmd/nope";`:                   `main = "cmd/nope": want null or a folder of src, like "./cmd/web"`,
+		`main = "/cmd/web";`:                   `main = "/cmd/web": want`,
+		`main = [ "cmd/web" ];`:                `main = ["cmd/web"]: want`,
+		`files = "go.mod";`:                    `files = "go.mod": want a list of paths in src, without blanks, but server and tmp`,
+		`files = [ "/go.mod" ];`:               `files = ["/go.mod"]: want`,
+		`files = [ "tmp" ];`:                   `files = ["tmp"]: want`,
+		`tags = "a,b";`:                        `tags = "a,b": want a list of words`,
+		`tags = [ "a b" ];`:                    `tags = ["a b"]: want`,
+		`ldflags = "-X a=b";`:                  `ldflags = "-X a=b": want a list like [ "-X main.version=1" ]`,
+		`vendorHash = "sha256-AA";`:            `vendorHash = "sha256-AA": want null, as nothing is downloaded`,
+		`commands = "web";`:                    `commands = "web": want a set of process types`,
+		`commands = { };`:                      `commands = {}: want`,
+		`commands.web = "two words";`:          `commands.web = {"word":"two words"}: want one word, or { word = "--"; main = "./cmd/web"; }`,
+		`commands.web = "";`:                   `commands.web = {"word":""}: want`,
+		`commands.Web = "web";`:                `commands.Web = {"word":"web"}: want`,
+		`commands.worker.main = "cmd/nope";`:   `commands.worker = {"main":"cmd/nope"}: want`,
+		`commands.worker.mian = "cmd/worker";`: `unexpected argument 'mian'`,
+		`maxSize = "3 MB";`:                    `maxSize = "3 MB": want null or a number of bytes`,
+		`maxSize = 0;`:                         `maxSize = 0: want`,
+		`exclude = [ "docs/internal" ];`:       `exclude = ["docs/internal"]: want a list of names at the top of src`,
+		`exclude = "docs";`:                    `exclude = "docs": want`,
+		`mains = "cmd/web";`:                   `unknown option mains`,
+	} {
+		if out, err := eval("./.", options); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s: got %v and %s, want %q", options, err, out, want)
+		}
+	}
+	if out, err := eval("./internal", ""); err == nil || !strings.Contains(out, `/internal": want a folder with a go.mod that git knows`) {
+		t.Errorf("a folder without go.mod: got %v and %s", err, out)
+	}
+	if out, err := eval("./.", ""); err != nil || !strings.Contains(out, `name = "programs";`) {
+		t.Errorf("no options: got %v and %s, want the name of the module", err, out)
+	}
+}
+
+func TestTheFlakeOfFiveLinesHasAllThatThisProjectHas(t *testing.T) {
+	s := newService(t, "disk", "")
+	run(t, s.dir, os.Environ(), "rm -r templates static && sed -i '/template/d; /static/d' main.go && printf 'package main\n\nfunc main() {}\n' >main.go")
+	s.nix(t, "nix flake check")
+	s.nix(t, "nix flake check --all-systems --no-build --option allow-import-from-derivation false")
+	ours, theirs := nix(t, checkout(t), os.Environ(), "nix flake show --json --all-systems 2>/dev/null"), s.nix(t, "nix flake show --json --all-systems --option allow-import-from-derivation false 2>/dev/null")
+	names := regexp.MustCompile(`"([\w-]+)":`)
+	list := func(shown string) (list []string) {
+		for _, match := range names.FindAllStringSubmatch(shown, -1) {
+			if !slices.Contains([]string{"lib", "templates", "existing"}, match[1]) {
+				list = append(list, match[1])
+			}
+		}
+		return slices.Compact(slices.Sorted(slices.Values(list)))
+	}
+	if got, want := list(theirs), list(ours); !slices.Equal(got, want) {
+		t.Errorf("got the outputs %q, want %q", got, want)
+	}
+}
+
+func TestAFlakeOfItsOwnTakesThePackages(t *testing.T) {
+	s := newService(t, "strict", "")
+	own := `{
+	inputs.go-on-heroku.url = "github:OWNER/NAME";
+	outputs = { self, go-on-heroku, ... }: {
+		packages.x86_64-linux = go-on-heroku.lib.mkPackages go-on-heroku.inputs.nixpkgs.legacyPackages.x86_64-linux { src = ./.; };
+	};
+}`
+	want := s.built(t, "image.id")
+	if err := os.WriteFile(filepath.Join(s.dir, "flake.nix"), []byte(own), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.built(t, "image.id"); got != want {
+		t.Errorf("got the image %s, want %s", got, want)
+	}
+}
+
+func TestAModuleInASubfolderGivesTheSameImage(t *testing.T) {
+	s := newService(t, "disk", `files = [ "templates" ];`)
+	want := read(t, s.built(t, "image.id"))
+	run(t, s.dir, os.Environ(), `mkdir sub && mv go.mod main.go templates sub/ && sed -i 's|self;|self + "/sub";|' flake.nix && git add --all`)
+	if got := read(t, s.built(t, "image.id")); got != want {
+		t.Errorf("got the image %s, want %s", got, want)
+	}
+}
+
+func TestAServiceWithoutRootCertificatesSaysSo(t *testing.T) {
+	s := newService(t, "tls", "")
+	const tag = "heroku-go-example-e2e:tls"
+	s.docker(t, classic, tag)
+	_, address := startContainer(t, "--add-host example.com:host-gateway "+tag)
+	server := httptest.NewUnstartedServer(http.NotFoundHandler()) // Its certificate is for example.com.
+	var err error
+	if server.Listener, err = net.Listen("tcp4", ":0"); err != nil {
+		t.Fatal(err)
+	}
+	server.StartTLS()
+	defer server.Close()
+	response, err := http.Get(fmt.Sprintf("http://%s/?url=https://example.com:%d", address, server.Listener.Addr().(*net.TCPAddr).Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(body), "x509: certificate signed by unknown authority") {
+		t.Errorf("got %v and %s", err, body)
+	}
+	const roots = "golang.org/x/crypto/x509roots/fallback"
+	for tag, want := range map[string]bool{"": false, `"roots"`: true} {
+		s.setOptions(t, "tags = [ "+tag+" ];")
+		if got := strings.Contains(read(t, s.built(t, "server")+"/bin/server"), roots); got != want {
+			t.Errorf("with the tag %s it has the root certificates: %v, want %v", tag, got, want)
+		}
+	}
+}
+
+func TestAnotherVersionOfGoIsFound(t *testing.T) {
+	s := newService(t, "strict", "")
+	for _, test := range []struct{ edit, want string }{
+		{"true", ""},
+		{"rm Dockerfile Dockerfile.web", ""},
+		{"git checkout . && go mod edit -toolchain go1.99.1", "this flake builds with go" + goVersion() + ", go.mod says another version: want the line toolchain go" + goVersion()},
+		{"git checkout . && sed -i 's/golang:[0-9.]*-/golang:1.2.3-/' Dockerfile", "this flake builds with go" + goVersion() + ", Dockerfile says another version: want the line ARG GO_IMAGE=golang:" + goVersion() + "-alpine@sha256:"},
+	} {
+		run(t, s.dir, os.Environ(), test.edit)
+		out, err := s.tryNix(t, "nix build .#checks.x86_64-linux.go-version --print-build-logs")
+		if (err == nil) != (test.want == "") || !strings.Contains(out, test.want) {
+			t.Errorf("%s: got %v and %s, want %q", test.edit, err, out, test.want)
+		}
+	}
+}
+
+func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
+	ours := func(name string) string { return read(t, "../"+name) }
+	theirs := func(name string) string { return read(t, "../nix/.existing/"+name) }
+	if want := strings.Replace(ours("Dockerfile"), `CMD ["web"]`, `CMD ["--"]`, 1); theirs("Dockerfile") != want || theirs("Dockerfile.web") != want {
+		t.Error("Dockerfile differs in more than CMD")
+	}
+	if theirs("heroku.yml") != ours("heroku.yml") {
+		t.Error("heroku.yml differs")
+	}
+	if !strings.HasPrefix(ours(".dockerignore"), theirs(".dockerignore")) {
+		t.Error(".dockerignore does not begin with the template's")
+	}
+	if block := regexp.MustCompile("(?s)```nix\n(.*?)```").FindStringSubmatch(ours("README.md")); theirs("flake.nix") != block[1] {
+		t.Errorf("the README shows another flake.nix: %s", block[1])
+	}
+	if n := strings.Count(ours("Dockerfile"), "\n"); n > 40 {
+		t.Errorf("Dockerfile has %d lines, want 40 at most", n)
+	}
+}
+
+func TestTheTemplateForAnExistingServiceOverwritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, os.Environ(), "echo FROM own >Dockerfile")
+	out, err := try(t, dir, os.Environ(), "nix flake init --template git+file://"+checkout(t)+"#existing")
+	if err == nil || !strings.Contains(out, "encountered 1 conflicts") || read(t, filepath.Join(dir, "Dockerfile")) != "FROM own\n" {
+		t.Errorf("got %v and %s, want one conflict", err, out)
+	}
+	run(t, dir, os.Environ(), "test -f flake.nix -a -f heroku.yml -a -f .dockerignore -a -L Dockerfile.web")
+}
+
+func TestSecretsAndTestsDoNotGetIntoDockersContext(t *testing.T) {
+	s := newService(t, "tls", "")
+	run(t, s.dir, os.Environ(), `mkdir -p config internal/id_generator vendor/keys
+		for file in .env config/.env.production server.key config/server.pem id_rsa .netrc main_test.go vendor/keys/ca.pem internal/id_generator/id_x.go keep.txt; do echo secret >$file; done`)
+	for _, builder := range []string{classic, buildKit} {
+		out := run(t, s.dir, os.Environ(), "printf 'FROM "+goImage+"\nCOPY . /context\nRUN cd /context && find . -type f | sort | sed s/^/in:/\n' >Probe && "+builder+" docker build --no-cache --progress plain --file Probe . 2>&1 || "+
+			builder+" docker build --no-cache --file Probe . 2>&1")
+		for name, want := range map[string]bool{".env": false, "config/.env.production": false, "server.key": false, "config/server.pem": false, "id_rsa": false, ".netrc": false, "main_test.go": false,
+			"vendor/keys/ca.pem": true, "internal/id_generator/id_x.go": true, "keep.txt": true} {
+			if got := strings.Contains(out, "in:./"+name+"\n"); got != want {
+				t.Errorf("%s: %s is in the context: %v, want %v:\n%s", builder, name, got, want, out)
+			}
+		}
+	}
+}
+
+func TestProcessTypesArePushedByTheHerokuCLI(t *testing.T) {
+	s, app := newService(t, "programs", ""), newApp(t, startHeroku(t), "pushed")
+	for _, command := range []string{"heroku container:push web --arg MAIN=./cmd/web", "heroku container:push worker --arg MAIN=./cmd/worker"} {
+		run(t, s.dir, app.env, command+",GO_IMAGE="+goImage)
+	}
+	run(t, s.dir, app.env, "heroku container:release web worker && heroku ps:scale worker=1")
+	app.waitForLog(`app\[worker\.1\]: .*working`)
+	if n := strings.Count(app.heroku.Log("pushed"), "Release v"); n != 3 {
+		t.Errorf("%d releases, want the two that every app begins with and one", n)
+	}
+	if got := get(t, app.heroku.Client(), app.heroku.URL("pushed")); !strings.Contains(got, "hello from web") {
+		t.Errorf("web answers %q", got)
+	}
+}

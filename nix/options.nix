@@ -1,0 +1,82 @@
+# Checks the options, which README.md lists, and fills in their defaults.
+lib: options:
+let
+  given = toString (options.src or "null");
+  src =
+    if builtins.pathExists "${given}/go.mod" then
+      given
+    else
+      wrong "src" given "a folder with a go.mod that git knows";
+  exists = path: builtins.pathExists "${src}/${path}";
+  downloads = exists "go.sum" && !exists "vendor/modules.txt";
+  is = pattern: value: builtins.isString value && builtins.match pattern value != null;
+  isMain = path: path == null || is "[^/].*" path && exists "${path}/.";
+  isFile =
+    path: is "[[:alnum:]_.@+-][[:alnum:]_.@+/-]*" path && exists path && !is "(server|tmp)(/.*)?" path;
+  listOf = valid: value: builtins.isList value && builtins.all valid value;
+  wrong =
+    option: value: want:
+    throw "go-on-heroku: ${option} = ${builtins.toJSON value}: want ${want}";
+  check =
+    option: default: want: valid:
+    let
+      value = options.${option} or default;
+    in
+    if valid value then value else wrong option value want;
+
+  # The last part of the module's path that is not a version.
+  moduleName =
+    let
+      line = lib.findFirst (lib.hasPrefix "module") "module unnamed" (
+        lib.splitString "\n" (builtins.readFile "${src}/go.mod")
+      );
+      path = builtins.head (builtins.match ''module[[:space:]]*"?([^[:space:]"]*).*'' line);
+    in
+    lib.toLower (lib.last (builtins.filter (part: !is "v[0-9]+" part) (lib.splitString "/" path)));
+
+  command =
+    type:
+    {
+      word ? "--",
+      main ? checked.main,
+    }@command:
+    if is "[a-z][a-z0-9_-]*" type && is "[^[:space:]]+" word && isMain main then
+      { inherit word main; }
+    else
+      wrong "commands.${type}" command ''one word, or { word = "--"; main = "./cmd/${type}"; }'';
+
+  checked = {
+    inherit src;
+    name = check "name" moduleName "lower-case letters, digits, '.', '_' and '-'" (
+      is "[a-z0-9][a-z0-9._-]*"
+    );
+    main = check "main" null ''null or a folder of src, like "./cmd/web"'' isMain;
+    files = check "files" [ ] "a list of paths in src, without blanks, but server and tmp" (
+      listOf isFile
+    );
+    tags = check "tags" [ ] "a list of words" (listOf (is "[[:alnum:]_.]+"));
+    ldflags = check "ldflags" [ ] ''a list like [ "-X main.version=1" ]'' (listOf builtins.isString);
+    vendorHash = check "vendorHash" null (
+      if downloads then
+        ''a hash, or "" to be told it, as git knows no vendor/''
+      else
+        "null, as nothing is downloaded"
+    ) (hash: downloads == builtins.isString hash);
+    # "--" ends the flags: a program that takes no arguments accepts it.
+    commands =
+      builtins.mapAttrs
+        (type: value: command type (if builtins.isAttrs value then value else { word = value; }))
+        (
+          check "commands" { web = "--"; } "a set of process types" (set: builtins.isAttrs set && set != { })
+        );
+    maxSize = check "maxSize" null "null or a number of bytes" (
+      size: size == null || builtins.isInt size && size > 0
+    );
+    exclude = check "exclude" [ ] "a list of names at the top of src" (listOf (is "[^/]+"));
+  };
+  unknown = builtins.attrNames (removeAttrs options (builtins.attrNames checked));
+in
+if unknown == [ ] then
+  builtins.deepSeq checked checked
+else
+  throw "go-on-heroku: unknown option ${toString unknown}"

@@ -1,0 +1,57 @@
+# All that there is for a service on one system.
+pkgs: options:
+let
+  inherit (pkgs) lib;
+  checked = import ./options.nix lib options;
+  service = checked // {
+    inherit pkgs run std;
+    toolchain = import ./toolchain.nix pkgs;
+    source = import ./source.nix service;
+    dependencies = import ./dependencies.nix service;
+    formatter = import ./formatter.nix service;
+    images = builtins.mapAttrs (_: import ./image.nix service) checked.commands;
+  };
+  # As in the Dockerfile.
+  goEnv = {
+    GOOS = "linux";
+    GOARCH = "amd64";
+    CGO_ENABLED = "0";
+    GOTOOLCHAIN = "local";
+    GOFLAGS = "-trimpath -buildvcs=false";
+  };
+  std = import ./std.nix pkgs service.toolchain goEnv;
+  # runCommand, with Go.
+  run =
+    name: attributes:
+    pkgs.runCommand name (
+      attributes
+      // {
+        nativeBuildInputs = [ service.toolchain ] ++ attributes.nativeBuildInputs or [ ];
+        env = goEnv // {
+          GOFLAGS = "${goEnv.GOFLAGS} -tags=${lib.concatStringsSep "," checked.tags}";
+          GOPROXY = if checked.vendorHash == null then "off" else "file://${import ./modules.nix service}";
+          GOSUMDB = "off";
+        };
+      }
+    );
+
+  # The names of the packages of web do not say so.
+  first =
+    if checked.commands ? web then "web" else builtins.head (builtins.attrNames checked.commands);
+  suffix = type: if type == first then "" else "-${type}";
+  ofType = type: image: {
+    "image${suffix type}" = image;
+    "server${suffix type}" = image.server;
+    "sbom${suffix type}" = image.sbom;
+  };
+in
+{
+  packages = lib.concatMapAttrs ofType service.images // {
+    inherit (service) toolchain std dependencies;
+    push = import ./deploy.nix service "push";
+    deploy = import ./deploy.nix service "deploy";
+  };
+  inherit (service) formatter;
+  checks = import ./checks.nix service;
+  shell = import ./shell.nix service;
+}

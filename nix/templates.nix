@@ -1,0 +1,31 @@
+# `nix flake init --template`
+let
+  top = "${toString ../.}/";
+  # Of nix/ a new service takes nix/new/ alone: Nix can leave out files of a template, but move none.
+  excluded = "[.]ci|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|e2e|flake[.](lock|nix)|nix/([^/]*[.].*|pin-go)";
+  next = first: ''
+    ${first} Then, with an app's name of your own:
+
+        git add --all   # Nix sees only files that git knows
+        heroku create --stack container my-own-app
+        nix run .#deploy -- my-own-app
+
+    https://github.com/OWNER/NAME says the rest.
+  '';
+in
+{
+  default = {
+    description = "A new Go web service on Heroku";
+    path = builtins.path {
+      name = "service";
+      path = ../.;
+      filter = path: _: builtins.match "${top}(${excluded})" path == null;
+    };
+    welcomeText = next "First `mv nix/new/flake.nix . && rmdir -p nix/new && git init --initial-branch main`.";
+  };
+  existing = {
+    description = "flake.nix and four files for Docker, for a Go service that there is";
+    path = ./.existing; # The dot hides its Dockerfile.web from `heroku container:push --recursive`.
+    welcomeText = next "If there were conflicts, Nix has kept your files: merge them by hand.";
+  };
+}
