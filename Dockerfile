@@ -12,7 +12,7 @@ RUN [ -e modules.txt ] || go mod download || true; rm -f modules.txt
 ARG TAGS
 ENV GOFLAGS="$GOFLAGS '-tags=$TAGS'"
 
-# The folder of the program, and what it imports of others: few edits change these, so few edits compile the latter again.
+# The folder of the program, and what it imports of others. Most edits leave both as they are, and what is compiled from them.
 FROM modules AS imports
 COPY . .
 ARG MAIN
@@ -25,12 +25,12 @@ RUN main=${MAIN:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' .
 # In the end a fixed time: the layer is the same to the byte whenever it is built.
 FROM modules AS build
 COPY --from=imports /imports /
-RUN go build $(cat /imports) || true
+RUN go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(cat /imports)) || true
 COPY . .
 ARG FILES
 ARG LDFLAGS
 RUN mkdir /image && if [ -n "$FILES" ]; then tar -cf /files $FILES && tar -xf /files -C /image && chmod -R u=rwX,go=rX /image; fi \
- && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] || { echo "FILES=$FILES: want paths of the context, but server and tmp" >&2; exit 1; } \
+ && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
  && go build -C "$(cat /main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
 
 # Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here. Without CMD, it refuses the release.

@@ -46,7 +46,7 @@ func TestWithoutThisFolderTheProjectIsWhole(t *testing.T) {
 func TestTheTemplateIsTheProjectWithoutWhatConcernsItAlone(t *testing.T) {
 	origin, fromNix, fromGitHub := checkout(t), t.TempDir(), checkout(t)
 	welcome := run(t, fromNix, os.Environ(), "nix flake init --template git+file://"+origin)
-	run(t, fromNix, os.Environ(), regexp.MustCompile("mv .* main").FindString(strings.Join(strings.Fields(welcome), " "))+" && git add --all")
+	run(t, fromNix, os.Environ(), regexp.MustCompile("mv .* main").FindString(welcome)+" && git add --all")
 	commands := regexp.MustCompile("(?m)^git (mv|rm) .*$").FindAllString(read(t, "../README.md"), -1)
 	run(t, fromGitHub, os.Environ(), commit+" && "+strings.Join(commands, " && ")+" && find . -type d -empty -delete")
 	run(t, ".", os.Environ(), "diff -r --no-dereference --exclude .git "+fromNix+" "+fromGitHub)

@@ -276,9 +276,10 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"programs", "true", `main = "internal/greeting";`, "no main packages to build", "no main packages to build"},
 		{"newer", "true", "", "go: go.mod requires go >= 1.99 (running go " + goVersion() + "; GOTOOLCHAIN=local)", "go: go.mod requires go >= 1.99 (running go " + goVersion() + "; GOTOOLCHAIN=local)"},
 		{"cgo", "true", "", "build constraints exclude all Go files", "build constraints exclude all Go files"},
-		{"disk", "true", `files = [ "nowhere" ];`, `go-on-heroku: files = ["nowhere"]: want a list of paths in src, without blanks, but server and tmp`, "FILES=nowhere: want paths of the context, but server and tmp"},
-		{"disk", "mkdir server && mv templates server/ && git add --all", `files = [ "server/templates" ];`, `go-on-heroku: files = ["server/templates"]: want`, "FILES=server/templates: want paths of the context, but server and tmp"},
+		{"disk", "true", `files = [ "nowhere" ];`, `go-on-heroku: files = ["nowhere"]: want a list of paths like "templates", without blanks, except server and tmp`, "FILES=nowhere: want paths of the context, except server and tmp"},
+		{"disk", "mkdir server && mv templates server/ && git add --all", `files = [ "server/templates" ];`, `go-on-heroku: files = ["server/templates"]: want`, "FILES=server/templates: want paths of the context, except server and tmp"},
 		{"modules", "true", "", `go-on-heroku: vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
+		{"modules", "true", `vendorHash = "rubbish";`, `go-on-heroku: vendorHash = "rubbish": want a hash, or ""`, ""},
 		{"modules", "true", `vendorHash = "";`, "got:    " + strings.Split(modulesHash, `"`)[1], ""},
 		{"oddvendor", "rm -r vendor/example.com && git add --all", "", "import lookup disabled by -mod=vendor", "import lookup disabled by -mod=vendor"},
 		{"tls", "echo vendor >.gitignore && git rm -r --quiet --cached vendor", "", `vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
@@ -316,8 +317,12 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		`main = "cmd/nope";`:                   `main = "cmd/nope": want null or a folder of src, like "./cmd/web"`,
 		`main = "/cmd/web";`:                   `main = "/cmd/web": want`,
 		`main = [ "cmd/web" ];`:                `main = ["cmd/web"]: want`,
-		`files = "go.mod";`:                    `files = "go.mod": want a list of paths in src, without blanks, but server and tmp`,
+		`files = "go.mod";`:                    `files = "go.mod": want a list of paths like "templates", without blanks, except server and tmp`,
 		`files = [ "/go.mod" ];`:               `files = ["/go.mod"]: want`,
+		`files = [ "./cmd" ];`:                 `files = ["./cmd"]: want`,
+		`files = [ "cmd/" ];`:                  `files = ["cmd/"]: want`,
+		`files = [ "cmd/../go.mod" ];`:         `files = ["cmd/../go.mod"]: want`,
+		`files = [ ".." ];`:                    `files = [".."]: want`,
 		`files = [ "tmp" ];`:                   `files = ["tmp"]: want`,
 		`tags = "a,b";`:                        `tags = "a,b": want a list of words`,
 		`tags = [ "a b" ];`:                    `tags = ["a b"]: want`,
@@ -350,7 +355,29 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 
 func TestTheFlakeOfFiveLinesHasAllThatThisProjectHas(t *testing.T) {
 	s := newService(t, "disk", "")
-	run(t, s.dir, os.Environ(), "rm -r templates static && sed -i '/template/d; /static/d' main.go && printf 'package main\n\nfunc main() {}\n' >main.go")
+	test := `package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+func TestFiles(t *testing.T) {
+	_, source, _, _ := runtime.Caller(0)
+	if _, err := os.Stat(filepath.Join(filepath.Dir(source), "templates")); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile("written", nil, 0o644); err != nil {
+		t.Error(err)
+	}
+}
+`
+	if err := os.WriteFile(filepath.Join(s.dir, "main_test.go"), []byte(test), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s.dir, os.Environ(), "ln -s nowhere dangling && git add --all")
 	s.nix(t, "nix flake check")
 	s.nix(t, "nix flake check --all-systems --no-build --option allow-import-from-derivation false")
 	ours, theirs := nix(t, checkout(t), os.Environ(), "nix flake show --json --all-systems 2>/dev/null"), s.nix(t, "nix flake show --json --all-systems --option allow-import-from-derivation false 2>/dev/null")
@@ -382,6 +409,39 @@ func TestAFlakeOfItsOwnTakesThePackages(t *testing.T) {
 	}
 	if got := s.built(t, "image.id"); got != want {
 		t.Errorf("got the image %s, want %s", got, want)
+	}
+}
+
+func TestOddFilesDisturbNoBuild(t *testing.T) {
+	s := newService(t, "modules", modulesHash)
+	run(t, s.dir, os.Environ(), `mkdir lib testdata && printf '\0' >testdata/nul.go && printf 'module example.com/lib\n' >lib/go.mod && echo 'package lib' >lib/lib.go
+		printf 'require example.com/lib v0.0.0\nreplace example.com/lib => ./lib\n' >>go.mod
+		printf '/*\n"Acme (c.) & sons", it'"'"'s\n"example.com/$(exit 1)"\n*/\npackage main\n\nimport _ "example.com/lib"\n' >odd.go && git add --all`)
+	const tag = "heroku-go-example-e2e:odd"
+	s.docker(t, classic, tag)
+	if read(t, s.built(t, "server")+"/bin/server") != string(server(t, tag)) {
+		t.Error("Nix and Docker give different executables")
+	}
+	run(t, s.dir, os.Environ(), fmt.Sprintf("echo 'var edited = %d' >>odd.go", time.Now().UnixNano()))
+	out, err := s.tryDocker(t, classic, tag)
+	if err != nil {
+		t.Fatal(out)
+	}
+	want := []string{"example.com/lib", "example.com/services/modules"}
+	if got := compiled(out); !slices.Equal(got, want) {
+		t.Errorf("Docker compiles %q, want %q", got, want)
+	}
+	if got := compiled(s.nix(t, "nix build .#server --print-build-logs")); !slices.Equal(got, want) {
+		t.Errorf("Nix compiles %q, want %q", got, want)
+	}
+	services, err := filepath.Abs("services")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.setOptions(t, modulesHash+` name = "modules";`)
+	run(t, s.dir, os.Environ(), "rm odd.go && cp "+services+"/grpc/* . && git add --all")
+	if out, err := s.tryNix(t, "nix build .#server --print-build-logs"); err == nil || !strings.Contains(out, "got:    "+strings.Split(grpcHash, `"`)[1]) {
+		t.Errorf("after a change of go.mod: got %v and %s", err, out)
 	}
 }
 
@@ -428,8 +488,8 @@ func TestAnotherVersionOfGoIsFound(t *testing.T) {
 	for _, test := range []struct{ edit, want string }{
 		{"true", ""},
 		{"rm Dockerfile Dockerfile.web", ""},
-		{"git checkout . && go mod edit -toolchain go1.99.1", "this flake builds with go" + goVersion() + ", go.mod says another version: want the line toolchain go" + goVersion()},
-		{"git checkout . && sed -i 's/golang:[0-9.]*-/golang:1.2.3-/' Dockerfile", "this flake builds with go" + goVersion() + ", Dockerfile says another version: want the line ARG GO_IMAGE=golang:" + goVersion() + "-alpine@sha256:"},
+		{"git checkout . && go mod edit -toolchain go1.99.1", "this flake builds with go" + goVersion() + ", go.mod names another version: want the line toolchain go" + goVersion()},
+		{"git checkout . && sed -i 's/golang:[0-9.]*-/golang:1.2.3-/' Dockerfile", "this flake builds with go" + goVersion() + ", Dockerfile names another version: want the line ARG GO_IMAGE=golang:" + goVersion() + "-alpine@sha256:"},
 	} {
 		run(t, s.dir, os.Environ(), test.edit)
 		out, err := s.tryNix(t, "nix build .#checks.x86_64-linux.go-version --print-build-logs")
@@ -489,6 +549,10 @@ func TestProcessTypesArePushedByTheHerokuCLI(t *testing.T) {
 	s, app := newService(t, "programs", ""), newApp(t, startHeroku(t), "pushed")
 	for _, command := range []string{"heroku container:push web --arg MAIN=./cmd/web", "heroku container:push worker --arg MAIN=./cmd/worker"} {
 		run(t, s.dir, app.env, command+",GO_IMAGE="+goImage)
+	}
+	run(t, s.dir, app.env, "sed 's|^ARG MAIN$|&=./cmd/worker|' Dockerfile >Dockerfile.worker && docker build --file Dockerfile.worker --build-arg GO_IMAGE="+goImage+" --tag heroku-go-example-e2e:worker .")
+	if !strings.Contains(string(server(t, "heroku-go-example-e2e:worker")), "example.com/services/programs/cmd/worker") {
+		t.Error("Dockerfile.worker does not build cmd/worker")
 	}
 	run(t, s.dir, app.env, "heroku container:release web worker && heroku ps:scale worker=1")
 	app.waitForLog(`app\[worker\.1\]: .*working`)

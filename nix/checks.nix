@@ -43,22 +43,24 @@ lib.mapAttrs' image service.images
       echo 'go.mod says toolchain go${version}, the ARG in Dockerfile another version: run sh nix/pin-go'
       exit 1
     }
+    cd ${source.versions}
     want() {
-      if grep -s "$2" ${source.versions}/$1 | grep -Fxv "$3"; then
-        echo "this flake builds with go${version}, $1 says another version: want the line $3"
+      if grep -s "$2" $1 | grep -Fxv "$3"; then
+        echo "this flake builds with go${version}, $1 names another version: want the line $3"
         exit 1
       fi
     }
     want go.mod '^toolchain ' 'toolchain go${version}'
-    want Dockerfile '^ARG GO_IMAGE=golang:' "$line"
+    for file in Dockerfile*; do want $file '^ARG GO_IMAGE=golang:' "$line"; done
     touch $out
   '';
 
   tests = service.run "${name}-tests" { __darwinAllowLocalNetworking = true; } ''
-    cp -r --no-preserve=mode ${service.dependencies} $TMPDIR/cache
-    export GOCACHE=$TMPDIR/cache GOMODCACHE=$TMPDIR/modules
-    unset GOOS GOARCH # They run here.
-    cd ${source.tests}
+    export HOME=$TMPDIR GOFLAGS=''${GOFLAGS/-trimpath/} # Tests may look for files by the path of their source,
+    unset GOOS GOARCH # and run here.
+    cp -r ${source.tests} src
+    chmod -R u+w src
+    cd src
     go vet ./...
     go test ./... | tee $out
   '';
@@ -66,6 +68,6 @@ lib.mapAttrs' image service.images
   formatting = pkgs.runCommand "${name}-formatting" { } ''
     cp -r --no-preserve=mode ${source.all} formatted
     (cd formatted && ${lib.getExe service.formatter})
-    diff -r ${source.all} formatted >$out
+    diff -r --no-dereference ${source.all} formatted >$out
   '';
 }

@@ -4,13 +4,17 @@ service:
 let
   inherit (service) source;
   inherit (service.pkgs) lib;
-  isOwn = file: lib.hasSuffix ".go" file && !lib.hasPrefix "${source.server}/vendor/" file;
+  isOwn =
+    file:
+    lib.hasSuffix ".go" file
+    && !lib.hasPrefix "${source.server}/vendor/" file
+    && !lib.hasInfix "/testdata/" file;
   files = builtins.filter isOwn (lib.filesystem.listFilesRecursive source.server);
   # Imports come before declarations. A match on a whole file would overflow Nix's stack.
   head =
     file: builtins.head (builtins.split "\n(const|func|type|var)[[:space:](]" (builtins.readFile file));
   lines = lib.concatMap (file: lib.splitString "\n" (head file)) files;
-  match = builtins.match ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([^/"]*[.][^"]*)".*'';
+  match = builtins.match ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([[:alnum:]][[:alnum:]_~-]*[.][[:alnum:]_.~/+-]*)".*'';
   imports = map lib.last (builtins.filter builtins.isList (map match lines));
 in
 service.run "${service.name}-dependencies" { } ''

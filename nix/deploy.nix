@@ -2,7 +2,6 @@
 service: program:
 let
   inherit (service) name pkgs;
-  inherit (pkgs) lib;
 in
 pkgs.writeShellApplication {
   name = "${name}-${program}";
@@ -15,7 +14,7 @@ pkgs.writeShellApplication {
   ];
   runtimeEnv = {
     PROGRAM = program;
-    IMAGES = lib.concatMapAttrsStringSep "\n" (
+    IMAGES = pkgs.lib.concatMapAttrsStringSep "\n" (
       type: image: "${type} ${image} ${image.id}"
     ) service.images;
   };
@@ -23,6 +22,7 @@ pkgs.writeShellApplication {
   meta = {
     mainProgram = "${name}-${program}";
     description =
-      "Push ${name} to Heroku's registry" + lib.optionalString (program == "deploy") " and release it";
+      "Push ${name} to Heroku's registry"
+      + pkgs.lib.optionalString (program == "deploy") " and release it";
   };
 }

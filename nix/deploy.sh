@@ -5,23 +5,19 @@
 # The token comes from HEROKU_API_KEY or from the Heroku CLI. It is in no argument list, where others could read it.
 
 fail() {
-  echo "$PROGRAM: $*" >&2
-  exit 1
-}
-misused() {
-  echo "$PROGRAM: $*" >&2
-  exit 2
+  echo "$PROGRAM: $1" >&2
+  exit "${2:-1}"
 }
 
 app=${1:-}
 [[ $# -le 2 && $app =~ ^[a-z][a-z0-9-]*$ && ${2-web} =~ ^[a-z][a-z0-9_-]*$ ]] ||
-  misused "usage: nix run .#$PROGRAM -- APP [PROCESS_TYPE]"
+  fail "usage: nix run .#$PROGRAM -- APP [PROCESS_TYPE]" 2
 chosen=$(grep "^${2-.*} " <<<"$IMAGES") ||
-  misused "there is no process type $2: want one of $(cut -d ' ' -f 1 <<<"$IMAGES" | paste -sd ' ')"
+  fail "there is no process type $2: want one of $(cut -d ' ' -f 1 <<<"$IMAGES" | paste -sd ' ')" 2
 # For any other name the CLI goes to heroku.com. A token that was meant for another place should not.
 host=${HEROKU_HOST:-heroku.com}
 [[ $host =~ ^([a-z0-9-]+\.)*(heroku|herokai|herokuspace|herokudev)\.com$ ]] ||
-  misused "HEROKU_HOST=\"$host\": want a domain of Heroku's, like heroku.com"
+  fail "HEROKU_HOST=\"$host\": want a domain of Heroku's, like heroku.com" 2
 
 origin=HEROKU_API_KEY
 token=${HEROKU_API_KEY:-}

@@ -1,13 +1,10 @@
 # `nix fmt` formats the folder that it runs in, `nix fmt -- FILE` that file.
 service:
-let
-  inherit (service) pkgs;
-in
-pkgs.writeShellApplication {
+service.pkgs.writeShellApplication {
   name = "${service.name}-format";
   runtimeInputs = [
-    pkgs.findutils
-    pkgs.nixfmt
+    service.pkgs.findutils
+    service.pkgs.nixfmt
     service.toolchain
   ];
   text = ''

@@ -42,10 +42,7 @@ image.overrideAttrs (
       sbom =
         service.run "${name}-sbom.json"
           {
-            nativeBuildInputs = [
-              pkgs.cyclonedx-gomod
-              service.toolchain
-            ];
+            nativeBuildInputs = [ pkgs.cyclonedx-gomod ];
             meta.description = "Bill of materials of ${name}, in CycloneDX's JSON";
           }
           ''

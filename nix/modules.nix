@@ -1,20 +1,23 @@
 # Without vendor/: what `go mod download` lays into its cache, as buildGoModule's proxyVendor does it.
 service:
 let
-  inherit (service) pkgs vendorHash;
+  # In the name, so that the hash is checked again after a change.
+  sums = builtins.hashFile "sha256" "${service.src}/go.sum";
 in
-pkgs.runCommand "${service.name}-modules"
+service.pkgs.runCommand "${service.name}-modules-${builtins.substring 0 8 sums}"
   {
     nativeBuildInputs = [
       service.toolchain
-      pkgs.cacert
+      service.pkgs.cacert
     ];
-    impureEnvVars = pkgs.lib.fetchers.proxyImpureEnvVars ++ [ "GOPROXY" ];
+    impureEnvVars = service.pkgs.lib.fetchers.proxyImpureEnvVars ++ [ "GOPROXY" ];
     outputHashMode = "recursive";
-    outputHash = if vendorHash == "" then pkgs.lib.fakeHash else vendorHash;
+    outputHashAlgo = "sha256";
+    outputHash = service.vendorHash;
   }
   ''
     export GOPATH=$TMPDIR GOCACHE=$TMPDIR/cache GOTOOLCHAIN=local
+    mkdir -p $TMPDIR/pkg/mod/cache/download
     cd ${service.source.server}
     go mod download
     rm -rf $TMPDIR/pkg/mod/cache/download/sumdb

@@ -1,7 +1,7 @@
 # Checks the options, which README.md lists, and fills in their defaults.
 lib: options:
 let
-  given = toString (options.src or "null");
+  given = lib.removeSuffix "/" (toString (options.src or "null"));
   src =
     if builtins.pathExists "${given}/go.mod" then
       given
@@ -12,7 +12,10 @@ let
   is = pattern: value: builtins.isString value && builtins.match pattern value != null;
   isMain = path: path == null || is "[^/].*" path && exists "${path}/.";
   isFile =
-    path: is "[[:alnum:]_.@+-][[:alnum:]_.@+/-]*" path && exists path && !is "(server|tmp)(/.*)?" path;
+    path:
+    is "[[:alnum:]_.@+-][[:alnum:]_.@+/-]*" path
+    && exists path
+    && !is "(server|tmp)(/.*)?|(.*/)?[.]*(/.*)?" path;
   listOf = valid: value: builtins.isList value && builtins.all valid value;
   wrong =
     option: value: want:
@@ -51,9 +54,9 @@ let
       is "[a-z0-9][a-z0-9._-]*"
     );
     main = check "main" null ''null or a folder of src, like "./cmd/web"'' isMain;
-    files = check "files" [ ] "a list of paths in src, without blanks, but server and tmp" (
-      listOf isFile
-    );
+    files =
+      check "files" [ ] ''a list of paths like "templates", without blanks, except server and tmp''
+        (listOf isFile);
     tags = check "tags" [ ] "a list of words" (listOf (is "[[:alnum:]_.]+"));
     ldflags = check "ldflags" [ ] ''a list like [ "-X main.version=1" ]'' (listOf builtins.isString);
     vendorHash = check "vendorHash" null (
@@ -61,7 +64,7 @@ let
         ''a hash, or "" to be told it, as git knows no vendor/''
       else
         "null, as nothing is downloaded"
-    ) (hash: downloads == builtins.isString hash);
+    ) (hash: if downloads then is "(sha256-.*)?" hash else hash == null);
     # "--" ends the flags: a program that takes no arguments accepts it.
     commands =
       builtins.mapAttrs

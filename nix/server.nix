@@ -9,7 +9,7 @@ service.run "${service.name}-server"
     cp -r --no-preserve=mode ${service.dependencies} $TMPDIR/cache
     export GOCACHE=$TMPDIR/cache GOMODCACHE=$TMPDIR/modules
     cd ${service.source.server}
-    main=${toString main}
+    main=${service.pkgs.lib.escapeShellArg (toString main)}
     if [[ -z $main ]]; then
       main=$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)
       main=''${main//$PWD/.}

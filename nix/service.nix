@@ -35,7 +35,7 @@ let
       }
     );
 
-  # The names of the packages of web do not say so.
+  # The packages of web have no suffix. Without web, it is the first process type by name.
   first =
     if checked.commands ? web then "web" else builtins.head (builtins.attrNames checked.commands);
   suffix = type: if type == first then "" else "-${type}";

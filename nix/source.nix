@@ -29,9 +29,6 @@ in
     "go.sum"
     "vendor"
   ]);
-  versions = only (within [
-    "go.mod"
-    "Dockerfile"
-  ]);
+  versions = only (path: path == "go.mod" || lib.hasPrefix "Dockerfile" path);
   files = only (within service.files);
 }

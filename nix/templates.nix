@@ -4,13 +4,14 @@ let
   # Of nix/ a new service takes nix/new/ alone: Nix can leave out files of a template, but move none.
   excluded = "[.]ci|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|e2e|flake[.](lock|nix)|nix/([^/]*[.].*|pin-go)";
   next = first: ''
-    ${first} Then, with an app's name of your own:
+    Next, with an app's name of your own:
 
+        ${first}
         git add --all   # Nix sees only files that git knows
         heroku create --stack container my-own-app
         nix run .#deploy -- my-own-app
 
-    https://github.com/OWNER/NAME says the rest.
+    The rest: https://github.com/OWNER/NAME
   '';
 in
 {
@@ -21,11 +22,11 @@ in
       path = ../.;
       filter = path: _: builtins.match "${top}(${excluded})" path == null;
     };
-    welcomeText = next "First `mv nix/new/flake.nix . && rmdir -p nix/new && git init --initial-branch main`.";
+    welcomeText = next "mv nix/new/flake.nix . && rmdir -p nix/new && git init --initial-branch main";
   };
   existing = {
-    description = "flake.nix and four files for Docker, for a Go service that there is";
+    description = "flake.nix and four files for Docker, for an existing Go service";
     path = ./.existing; # The dot hides its Dockerfile.web from `heroku container:push --recursive`.
-    welcomeText = next "If there were conflicts, Nix has kept your files: merge them by hand.";
+    welcomeText = next "# Where there was a conflict, Nix has kept your file: merge it by hand.";
   };
 }

@@ -32,6 +32,15 @@
           text;
       hasSuffix =
         suffix: text: builtins.match ".*${builtins.replaceStrings [ "." ] [ "[.]" ] suffix}" text != null;
+      removeSuffix =
+        suffix: text:
+        if lib.hasSuffix suffix text then
+          builtins.substring 0 (builtins.stringLength text - builtins.stringLength suffix) text
+        else
+          text;
+      hasInfix =
+        infix: text:
+        builtins.length (builtins.split (builtins.replaceStrings [ "." ] [ "[.]" ] infix) text) > 1;
       splitString = separator: text: builtins.filter builtins.isString (builtins.split separator text);
       inherit (builtins) concatMap concatStringsSep;
       last = list: builtins.elemAt list (builtins.length list - 1);
@@ -75,7 +84,6 @@
               [ (folder + "/${name}") ]
           ) (builtins.readDir folder)
         );
-      fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
       fetchers.proxyImpureEnvVars = [
         "http_proxy"
         "https_proxy"
