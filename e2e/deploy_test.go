@@ -21,6 +21,7 @@ import (
 type deployApp struct {
 	*testing.T
 	heroku       *herokutest.Heroku
+	dir          string
 	deploy, push string
 	id           string // of the image that they push
 	env          []string
@@ -47,12 +48,9 @@ func newDeployApp(t *testing.T) *deployApp {
 		})
 	}
 	start(t, h)
-	dir := checkout(t)
-	path := func(installable string) string {
-		return strings.TrimSpace(nix(t, dir, os.Environ(), "nix build --no-link --print-out-paths "+installable+" 2>/dev/null"))
-	}
-	app.deploy, app.push, app.id = path(".#deploy")+"/bin/heroku-go-example-deploy", path(".#push")+"/bin/heroku-go-example-push", strings.TrimSpace(read(t, path(".#image.id")))
-	if program := nix(t, dir, os.Environ(), "nix eval --raw .#apps.x86_64-linux.default.program 2>/dev/null"); program != app.deploy {
+	app.dir = checkout(t)
+	app.deploy, app.push, app.id = app.program("deploy"), app.program("push"), strings.TrimSpace(read(t, app.built("image.id")))
+	if program := nix(t, app.dir, os.Environ(), "nix eval --raw .#apps.x86_64-linux.default.program 2>/dev/null"); program != app.deploy {
 		t.Errorf("nix run . would run %s, want %s", program, app.deploy)
 	}
 	// With nothing in PATH, the programs have what they bring along: no docker, no heroku.
@@ -60,6 +58,17 @@ func newDeployApp(t *testing.T) *deployApp {
 	cli := append(append(os.Environ(), h.Env()...), "HEROKU_API_KEY="+h.Token())
 	run(t, ".", cli, "heroku create --stack container go-on-nix && heroku create plain")
 	return app
+}
+
+// built builds a package and returns its path.
+func (app *deployApp) built(what string) string {
+	app.Helper()
+	return strings.TrimSpace(nix(app.T, app.dir, os.Environ(), "nix build --no-link --print-out-paths .#"+what+" 2>/dev/null"))
+}
+
+func (app *deployApp) program(name string) string {
+	app.Helper()
+	return app.built(name) + "/bin/heroku-go-example-" + name
 }
 
 // answers sets what is answered in Heroku's place from now on, by method and the start of the path.
@@ -91,7 +100,7 @@ func TestDeployReleasesTheImageThatNixHasBuiltWithoutDocker(t *testing.T) {
 
 	before := len(h.Calls())
 	out, err := app.run(nil, app.deploy, "go-on-nix")
-	want := fmt.Sprintf("Pushing %s to registry.%s/go-on-nix/web\nRelease: v3\nURL:     %[3]s\n", app.id, herokutest.Host, h.URL("go-on-nix"))
+	want := fmt.Sprintf("Pushing %s to registry.%s/go-on-nix/web\nRelease: v3\nURL:     %[3]s\nVerify:  nix run .#verify -- go-on-nix\n", app.id, herokutest.Host, h.URL("go-on-nix"))
 	if err != nil || out != want {
 		t.Errorf("got %v and %q, want %q", err, out, want)
 	}

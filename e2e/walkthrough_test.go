@@ -142,22 +142,24 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"go test ./...": w.isRunByCI("go test ./..."),
 		"sh e2e/try":    w.isRunByCI("sh e2e/try --check"),
 		"heroku login":  w.login,
-		"heroku create --stack container my-own-app":                 w.create,
-		"heroku labs:enable runtime-dyno-metadata":                   w.succeeds("Enabling"),
-		"nix run .#deploy -- my-own-app":                             w.deploy,
-		"nix build":                                                  w.changeThePageAndBuild,
-		"nix run .#push -- my-own-app":                               w.arrives(w.nix),
-		"heroku container:login":                                     w.succeeds("Login Succeeded"),
-		"docker build --tag server .":                                w.dockerBuild,
-		"docker run --rm --publish 8080:8080 server":                 w.dockerRun,
-		"heroku container:push --recursive":                          w.push,
-		"heroku container:push web":                                  w.changeThePageAndPush,
-		"heroku container:release web":                               w.release,
-		"heroku open":                                                w.open,
-		"git push heroku main":                                       w.gitPush,
-		"nix build .#server":                                         w.nix,
-		"sha256sum result/bin/server":                                w.checksum,
-		"curl https://my-own-app-0123456789ab.herokuapp.com/version": func(string) { w.answers() },
+		"heroku create --stack container my-own-app":                        w.create,
+		"heroku labs:enable runtime-dyno-metadata":                          w.succeeds("Enabling"),
+		"nix run .#deploy -- my-own-app":                                    w.deploy,
+		"nix build":                                                         w.changeThePageAndBuild,
+		"nix run .#push -- my-own-app":                                      w.arrives(w.nix),
+		"heroku container:login":                                            w.succeeds("Login Succeeded"),
+		"docker build --tag server .":                                       w.dockerBuild,
+		"docker run --rm --publish 8080:8080 server":                        w.dockerRun,
+		"heroku container:push --recursive":                                 w.push,
+		"heroku container:push web":                                         w.changeThePageAndPush,
+		"heroku container:release web":                                      w.release,
+		"heroku open":                                                       w.open,
+		"git push heroku main":                                              w.gitPush,
+		"nix build .#server":                                                w.nix,
+		"nix run .#verify -- my-own-app":                                    w.verify,
+		"nix run .#verify -- https://my-own-app-0123456789ab.herokuapp.com": w.verify,
+		"gh attestation verify result-server --repo OWNER/NAME":             w.isAttested,
+		"curl https://my-own-app-0123456789ab.herokuapp.com/version":        func(string) { w.answers() },
 		"CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) " + goBuild: w.succeeds(""),
 		"sha256sum result-server":           w.checksum,
 		"nix build .#image.id":              w.changeThePageAndDeploy,
@@ -335,6 +337,22 @@ func (w *walk) changeThePageAndDeploy(command string) {
 	w.changeThePage("<h1>Deployed with Nix</h1>")
 	w.deploy("nix run .#deploy -- " + w.app)
 	w.nix(command)
+}
+
+// verify sees that what runs, which Docker's builder has built, is another image with the same executable.
+func (w *walk) verify(command string) {
+	command = strings.Replace(strings.Replace(command, "my-own-app", w.app, 1), "https://"+w.app+"-0123456789ab.herokuapp.com", w.heroku.URL(w.app), 1)
+	out, err := try(w.T, w.dir, w.env, withDouble(w.T, w.dir, command))
+	if !regexp.MustCompile(`(?m)^web executable .* same$`).MatchString(out) || (err == nil) != strings.Contains(command, "http") {
+		w.Errorf("%s: got %v and %s", command, err, out)
+	}
+}
+
+// isAttested leaves the command to GitHub, for which CI signs such a file.
+func (w *walk) isAttested(string) {
+	if steps := readWorkflow(w.T, "ci.yml").Jobs["attest"].Steps; !strings.Contains(fmt.Sprint(steps), "subject-path:server") {
+		w.Errorf("CI attests something else: %v", steps)
+	}
 }
 
 // checksum takes note of what should answer.

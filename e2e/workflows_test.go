@@ -201,6 +201,27 @@ func TestARunOfCIThatIsNewerIsDeployedLast(t *testing.T) {
 	}
 }
 
+func TestWhatEveryBuildAgreesOnIsAttestedInPublicRepositoriesAlone(t *testing.T) {
+	ci := readWorkflow(t, "ci.yml")
+	attest := ci.Jobs["attest"]
+	if want := "github.event_name == 'push' && github.ref_name == github.event.repository.default_branch && !github.event.repository.private"; attest.If != want {
+		t.Errorf("the condition is %q, want %q", attest.If, want)
+	}
+	if want := map[string]string{"id-token": "write", "attestations": "write"}; !slices.Equal(attest.Needs, []string{"same"}) || !maps.Equal(attest.Permissions, want) {
+		t.Errorf("it needs %q and may %v, want the job same and %v", attest.Needs, attest.Permissions, want)
+	}
+	download, sign := attest.Steps[0], attest.Steps[1]
+	uploaded := ci.Jobs["nix"].artifacts()[fmt.Sprint(download.With["name"])]
+	if !strings.HasPrefix(sign.Uses, "actions/attest@") {
+		t.Errorf("the second step is %s", sign.Uses)
+	}
+	for subject := range strings.FieldsSeq(fmt.Sprint(sign.With["subject-path"])) {
+		if !slices.Contains(uploaded, subject) {
+			t.Errorf("it attests %s, but downloads %q", subject, uploaded)
+		}
+	}
+}
+
 func TestDeployYmlDeploysOrSaysWhyNot(t *testing.T) {
 	steps := readWorkflow(t, "deploy.yml").Jobs["deploy"].Steps
 	bin := t.TempDir()

@@ -30,7 +30,7 @@ in
       devShells = eachSystem (made: {
         default = made.shell;
       });
-      checks = eachSystem (made: made.checks // { inherit (made.packages) push deploy; });
+      checks = eachSystem (made: made.checks // { inherit (made.packages) push deploy verify; });
       formatter = eachSystem (made: made.formatter);
     };
 

@@ -5,6 +5,14 @@ let
   checked = import ./options.nix lib options;
   service = checked // {
     inherit pkgs run std;
+    # Flakes know it of `self` alone.
+    commit =
+      options.src.rev or (
+        if options.src ? dirtyRev then
+          "${lib.removeSuffix "-dirty" options.src.dirtyRev}, with uncommitted changes"
+        else
+          "no known commit"
+      );
     toolchain = import ./toolchain.nix pkgs;
     source = import ./source.nix service;
     dependencies = import ./dependencies.nix service;
@@ -48,8 +56,9 @@ in
 {
   packages = lib.concatMapAttrs ofType service.images // {
     inherit (service) toolchain std dependencies;
-    push = import ./deploy.nix service "push";
-    deploy = import ./deploy.nix service "deploy";
+    push = import ./heroku.nix service "push";
+    deploy = import ./heroku.nix service "deploy";
+    verify = import ./heroku.nix service "verify";
   };
   inherit (service) formatter;
   checks = import ./checks.nix service;

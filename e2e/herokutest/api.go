@@ -132,6 +132,7 @@ func (h *Heroku) api() http.Handler {
 	handleApp("GET /apps/{app}", func(a *app, _ *http.Request) (any, error) { return h.showApp(a), nil })
 	handleApp("GET /apps/{app}/dynos", showDynos)
 	handleApp("DELETE /apps/{app}/dynos", h.restart)
+	handleApp("GET /apps/{app}/formation", showFormation)
 	handleApp("PATCH /apps/{app}/formation", h.patchFormation)
 	handleApp("GET /apps/{app}/releases", showReleases)
 	handleApp("GET /apps/{app}/releases/{version}", showRelease)
@@ -224,13 +225,18 @@ func showDynos(a *app, _ *http.Request) (any, error) {
 	return dynos, nil
 }
 
-func showFormation(a *app) []object {
+// showFormation names the images where the header Accept asks for the variant docker-releases, as the CLI's container:rm does.
+func showFormation(a *app, r *http.Request) (any, error) {
 	formation := []object{}
 	for _, processType := range slices.Sorted(maps.Keys(a.formation)) {
 		p := a.formation[processType]
-		formation = append(formation, object{"type": processType, "quantity": p.quantity, "size": p.size})
+		shown := object{"type": processType, "quantity": p.quantity, "size": p.size}
+		if image := a.current().images[processType]; image != nil && strings.HasSuffix(r.Header.Get("Accept"), "version=3.docker-releases") {
+			shown["docker_image"] = object{"id": image.id}
+		}
+		formation = append(formation, shown)
 	}
-	return formation
+	return formation, nil
 }
 
 type formationUpdate struct {
@@ -285,7 +291,7 @@ func (h *Heroku) patchFormation(a *app, r *http.Request) (any, error) {
 	} else {
 		h.scale(a)
 	}
-	return showFormation(a), nil
+	return showFormation(a, r)
 }
 
 // findImage returns the image to release if Heroku would take it.

@@ -263,7 +263,7 @@
 
         # `nix develop` itself asks for it.
         bashInteractive = host "bash" "bash";
-        coreutils = host "coreutils" "cat cut head mktemp paste rm sleep tail";
+        coreutils = host "coreutils" "cat cut head mktemp paste rm sha256sum sleep tail";
         curl = host "curl" "curl";
         gnugrep = host "gnugrep" "grep";
         findutils = host "findutils" "find";
