@@ -1,5 +1,4 @@
-# The image that Heroku runs: one static file, of any Go service. Heroku's own builder is Docker's classic one, so there is
-# no RUN --mount, COPY --chmod or heredoc in here. The toolchain is pinned by digest: everybody gets the same bytes.
+# One static file in an empty image, for any Go service. Heroku's builder is Docker's classic one: no RUN --mount, COPY --chmod, heredoc.
 ARG GO_IMAGE=golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673
 
 # The standard library, a layer for all services, and the modules, unless vendor/ has them. [m] makes a file optional.
@@ -33,8 +32,9 @@ RUN mkdir /image && if [ -n "$FILES" ]; then tar -cf /files $FILES && tar -xf /f
  && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
  && go build -C "$(cat /main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
 
-# Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here. Without CMD, it refuses the release.
+# Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here; without CMD, it refuses the release. It ignores USER.
 FROM scratch
 COPY --from=build /image /
+USER 10001:10001
 ENTRYPOINT ["/server"]
 CMD ["web"]

@@ -5,7 +5,7 @@
 //	server version       prints what is running: what /version answers
 //
 // It keeps nothing on disk, logs to stdout, one line per event and per request, and takes its configuration from the
-// environment. Package heroku lists what Heroku sets. The rest is yours:
+// environment. An answer 200 on /healthz is logged at level debug. Package heroku lists what Heroku sets. The rest is yours:
 //
 //	LOG_LEVEL    debug, info (default), warn or error
 //	LOG_FORMAT   text (default: key=value) or json

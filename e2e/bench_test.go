@@ -108,15 +108,19 @@ func thePage(b *testing.B, server string) string {
 }
 
 // startOnFreePort starts a server and waits until it listens.
-func startOnFreePort(b *testing.B, program string, env ...string) (command *exec.Cmd, address string) {
+func startOnFreePort(b testing.TB, program string, env ...string) (command *exec.Cmd, address string) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	address = free.Addr().String()
 	free.Close()
+	return startOn(b, address, program, env...), address
+}
+
+func startOn(b testing.TB, address, program string, env ...string) *exec.Cmd {
 	_, port, _ := net.SplitHostPort(address)
-	command = exec.Command(program)
+	command := exec.Command(program)
 	command.Env = append(env, "PORT="+port)
 	stdout, err := command.StdoutPipe() // Like Logplex, it is read all the time.
 	if err != nil {
@@ -130,7 +134,7 @@ func startOnFreePort(b *testing.B, program string, env ...string) (command *exec
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
-			return command, address
+			return command
 		}
 		if time.Now().After(deadline) {
 			b.Fatalf("%s does not listen", program)

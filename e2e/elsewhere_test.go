@@ -1,15 +1,22 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // A manifest has all that elsewhere/kubernetes.yaml says, so that a misspelled name is found.
@@ -17,8 +24,10 @@ type manifest struct {
 	APIVersion, Kind string
 	Metadata         struct{ Name string }
 	Spec             struct {
-		Replicas int
-		Strategy struct {
+		Replicas       int
+		MaxUnavailable int
+		Strategy       struct {
+			Type          string
 			RollingUpdate struct{ MaxUnavailable, MaxSurge *int }
 		}
 		Template struct {
@@ -26,20 +35,26 @@ type manifest struct {
 			Spec     struct {
 				AutomountServiceAccountToken  bool
 				TerminationGracePeriodSeconds int
-				SecurityContext               struct {
-					RunAsNonRoot          bool
-					RunAsUser, RunAsGroup int
-					SeccompProfile        struct{ Type string }
+				TopologySpreadConstraints     []struct {
+					MaxSkew                        int
+					TopologyKey, WhenUnsatisfiable string
+					LabelSelector                  struct{ MatchLabels map[string]string }
+				}
+				SecurityContext struct {
+					RunAsNonRoot   bool
+					SeccompProfile struct{ Type string }
 				}
 				Containers []struct {
-					Name, Image                   string
-					Ports                         []struct{ ContainerPort int }
+					Name, Image string
+					Ports       []struct{ ContainerPort int }
+					Lifecycle   struct {
+						PreStop struct{ Sleep struct{ Seconds int } }
+					}
 					ReadinessProbe, LivenessProbe struct {
 						HTTPGet struct {
 							Path string
 							Port int
 						}
-						TCPSocket                       struct{ Port int }
 						PeriodSeconds, FailureThreshold int
 					}
 					Resources       struct{ Requests, Limits struct{ CPU, Memory string } }
@@ -79,17 +94,17 @@ func manifests(t *testing.T, file string) ([]manifest, error) {
 	return all, decoder.Decode(&all)
 }
 
-// deploymentAndService is what elsewhere/kubernetes.yaml holds.
-func deploymentAndService(t *testing.T) (deployment, service manifest) {
+// theManifests are those of elsewhere/kubernetes.yaml.
+func theManifests(t *testing.T) (deployment, budget, service manifest) {
 	t.Helper()
 	all, err := manifests(t, "../elsewhere/kubernetes.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 2 || all[0].Kind != "Deployment" || all[1].Kind != "Service" || len(all[0].Spec.Template.Spec.Containers) != 1 {
-		t.Fatalf("got %+v, want a deployment of one container, and a service", all)
+	if len(all) != 3 || all[0].Kind != "Deployment" || all[1].Kind != "PodDisruptionBudget" || all[2].Kind != "Service" || len(all[0].Spec.Template.Spec.Containers) != 1 {
+		t.Fatalf("got %+v, want a deployment of one container, a budget and a service", all)
 	}
-	return all[0], all[1]
+	return all[0], all[1], all[2]
 }
 
 func TestABadManifestIsFound(t *testing.T) {
@@ -103,26 +118,34 @@ func TestABadManifestIsFound(t *testing.T) {
 }
 
 func TestTheManifestFitsTheServer(t *testing.T) {
-	deployment, service := deploymentAndService(t)
+	deployment, budget, service := theManifests(t)
 	pod := deployment.Spec.Template.Spec
 	container := pod.Containers[0]
-	for _, port := range []int{container.Ports[0].ContainerPort, container.ReadinessProbe.HTTPGet.Port, container.LivenessProbe.TCPSocket.Port,
+	for _, port := range []int{container.Ports[0].ContainerPort, container.ReadinessProbe.HTTPGet.Port, container.LivenessProbe.HTTPGet.Port,
 		service.Spec.Ports[0].TargetPort} {
 		if port != 8080 { // Where the server listens without PORT, as the test below shows.
 			t.Errorf("got the port %d, want 8080", port)
 		}
 	}
 	_, url, _ := startServer(t)
-	get(t, http.DefaultClient, url+container.ReadinessProbe.HTTPGet.Path)
-	if labels := fmt.Sprint(deployment.Spec.Template.Metadata.Labels); fmt.Sprint(deployment.Spec.Selector["matchLabels"]) != labels ||
-		fmt.Sprint(service.Spec.Selector) != labels {
-		t.Errorf("deployment and service select %v and %v, want %s", deployment.Spec.Selector, service.Spec.Selector, labels)
+	for _, path := range []string{container.ReadinessProbe.HTTPGet.Path, container.LivenessProbe.HTTPGet.Path} {
+		get(t, http.DefaultClient, url+path)
 	}
-	if pod.TerminationGracePeriodSeconds < 30 {
-		t.Errorf("the server has %d s to stop, want 30", pod.TerminationGracePeriodSeconds)
+	labels := fmt.Sprint(deployment.Spec.Template.Metadata.Labels)
+	for what, selected := range map[string]any{"deployment": deployment.Spec.Selector["matchLabels"], "budget": budget.Spec.Selector["matchLabels"],
+		"service": service.Spec.Selector, "spread": pod.TopologySpreadConstraints[0].LabelSelector.MatchLabels} {
+		if fmt.Sprint(selected) != labels {
+			t.Errorf("%s selects %v, want %s", what, selected, labels)
+		}
 	}
-	if unavailable := deployment.Spec.Strategy.RollingUpdate.MaxUnavailable; unavailable == nil || *unavailable != 0 {
+	if want := container.Lifecycle.PreStop.Sleep.Seconds + 30; pod.TerminationGracePeriodSeconds < want {
+		t.Errorf("the server has %d s to stop, want %d", pod.TerminationGracePeriodSeconds, want)
+	}
+	if update := deployment.Spec.Strategy; update.Type != "RollingUpdate" || update.RollingUpdate.MaxUnavailable == nil || *update.RollingUpdate.MaxUnavailable != 0 {
 		t.Error("an update may stop a pod before a new one is ready")
+	}
+	if budget.Spec.MaxUnavailable != 1 {
+		t.Errorf("drained nodes may stop %d pods at once, want 1", budget.Spec.MaxUnavailable)
 	}
 	if context := container.SecurityContext; !pod.SecurityContext.RunAsNonRoot || !context.ReadOnlyRootFilesystem ||
 		context.AllowPrivilegeEscalation == nil || *context.AllowPrivilegeEscalation || !slices.Equal(context.Capabilities.Drop, []string{"ALL"}) {
@@ -130,22 +153,29 @@ func TestTheManifestFitsTheServer(t *testing.T) {
 	}
 }
 
-// stack is what the manifest says, for docker's own orchestrator.
+// drainTime is how long a stopping pod still takes requests: the wait before SIGTERM, and the server's own DRAIN_TIME.
+func drainTime(t *testing.T) string {
+	t.Helper()
+	deployment, _, _ := theManifests(t)
+	return fmt.Sprintf("%ds", deployment.Spec.Template.Spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds+3)
+}
+
+// stack is what the manifest says, for docker's own orchestrator, which has no wait before SIGTERM.
 const stack = `
 version: "3.8"
 services:
   web:
     image: %s
-    user: "%d:%d"
     read_only: true
     cap_drop: [ALL]
     stop_grace_period: %ds
     environment:
       HEROKU_RELEASE_VERSION: %s
+      DRAIN_TIME: %s
     healthcheck:
       test: [CMD, /server, healthcheck]
-      interval: 2s
-      retries: 1
+      interval: %ds
+      retries: %d
     deploy:
       replicas: %d
       update_config:
@@ -166,14 +196,15 @@ func TestARollingUpdateOfThreeReplicasLosesNoRequest(t *testing.T) {
 	}
 	const image, name, loadName = "heroku-go-example-e2e:elsewhere", "heroku-go-example-e2e", "heroku-go-example-e2e-load"
 	build(t, checkout(t), classic, image, "")
-	deployment, _ := deploymentAndService(t)
+	deployment, _, _ := theManifests(t)
 	pod := deployment.Spec.Template.Spec
+	container := pod.Containers[0]
 	dir := t.TempDir()
 	deploy := func(release string) {
 		t.Helper()
 		file := filepath.Join(dir, "stack.yml")
-		text := fmt.Sprintf(stack, image, pod.SecurityContext.RunAsUser, pod.SecurityContext.RunAsGroup, pod.TerminationGracePeriodSeconds,
-			release, deployment.Spec.Replicas, strings.TrimSuffix(pod.Containers[0].Resources.Limits.Memory, "i"))
+		text := fmt.Sprintf(stack, image, pod.TerminationGracePeriodSeconds, release, drainTime(t), container.ReadinessProbe.PeriodSeconds,
+			container.ReadinessProbe.FailureThreshold, deployment.Spec.Replicas, strings.TrimSuffix(container.Resources.Limits.Memory, "i"))
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -211,5 +242,155 @@ func TestARollingUpdateOfThreeReplicasLosesNoRequest(t *testing.T) {
 	}
 	if result.Answers["v1"] < 1000 || result.Answers["v2"] < 1000 {
 		t.Errorf("got answers by release %v, want 1000 and more from both", result.Answers)
+	}
+}
+
+// A balancer is haproxy in front of two servers. It never sends a request again.
+type balancer struct{ socket, stats string }
+
+const haproxy = `global
+  stats socket %s/stats
+defaults
+  mode http
+  retries 0
+  timeout connect 1s
+  timeout client 30s
+  timeout server 30s
+  http-reuse always
+listen servers
+  bind unix@%[1]s/front
+  option httpchk GET /healthz
+  default-server check inter %s fall 1 rise 1
+  server one %s
+  server two %s
+`
+
+func startBalancer(t *testing.T, interval string, addresses []string) *balancer {
+	t.Helper()
+	dir := t.TempDir()
+	b := &balancer{dir + "/front", dir + "/stats"}
+	if err := os.WriteFile(dir+"/haproxy.cfg", []byte(fmt.Sprintf(haproxy, dir, interval, addresses[0], addresses[1])), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("haproxy", "-db", "-f", dir+"/haproxy.cfg")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	atEnd(t, func() { command.Process.Kill(); command.Wait() })
+	b.waitFor(t, 2)
+	return b
+}
+
+// waitFor waits until the balancer has n servers.
+func (b *balancer) waitFor(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " servers"), func() bool {
+		conn, err := net.Dial("unix", b.stats)
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		fmt.Fprintln(conn, "show stat")
+		state, _ := io.ReadAll(conn)
+		return len(regexp.MustCompile(`(?m)^servers,(one|two),.*,UP,`).FindAll(state, -1)) == n
+	})
+}
+
+// load sends GET and POST in turn, over ten connections, until stop is closed. It returns how many requests a server has
+// answered, and the failures.
+func (b *balancer) load(stop <-chan struct{}) (answered int, failed []string) {
+	var mu sync.Mutex
+	var clients sync.WaitGroup
+	for range 10 {
+		clients.Go(func() {
+			dial := func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", b.socket) }
+			client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+			defer client.CloseIdleConnections()
+			for i, tick := 0, time.NewTicker(10*time.Millisecond); ; i++ {
+				select {
+				case <-stop:
+					tick.Stop()
+					return
+				case <-tick.C:
+				}
+				err := func() error {
+					// With a body that is a mere reader, Go's client does not send a request again.
+					request, err := http.NewRequest([]string{"GET", "POST"}[i%2], "http://servers/version", io.NopCloser(strings.NewReader("hello")))
+					if err != nil {
+						return err
+					}
+					response, err := client.Do(request)
+					if err != nil {
+						return err
+					}
+					defer response.Body.Close()
+					body, err := io.ReadAll(response.Body)
+					if err == nil && response.StatusCode >= 500 {
+						err = fmt.Errorf("%s: %s", response.Status, body)
+					}
+					return err
+				}()
+				mu.Lock()
+				if answered++; err != nil {
+					failed = append(failed, err.Error())
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	clients.Wait()
+	return answered - len(failed), failed
+}
+
+// replaceBoth replaces two servers in turn, under load.
+func replaceBoth(t *testing.T, program, interval string, env ...string) (answered int, failed []string) {
+	t.Helper()
+	var servers [2]*exec.Cmd
+	var addresses [2]string
+	for i := range servers {
+		servers[i], addresses[i] = startOnFreePort(t, program, env...)
+	}
+	atEnd(t, func() {
+		for _, server := range servers {
+			server.Process.Kill()
+			server.Wait()
+		}
+	})
+	b := startBalancer(t, interval, addresses[:])
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		answered, failed = b.load(stop)
+	}()
+	for i := range servers {
+		servers[i].Process.Signal(syscall.SIGTERM)
+		b.waitFor(t, 1)
+		servers[i].Wait()
+		servers[i] = startOn(t, addresses[i], program, env...)
+		b.waitFor(t, 2)
+	}
+	close(stop)
+	<-done
+	return answered, failed
+}
+
+func TestBehindAnotherBalancerNoRequestIsLostEither(t *testing.T) {
+	dir := t.TempDir()
+	run(t, "..", os.Environ(), "go build -o "+dir+"/server .")
+	run(t, dir, append(os.Environ(), "GOFLAGS="), "cat >bare.go <<'EOF'\n"+bareServer+"EOF\ngo build -o bare bare.go && echo hello >page")
+	for _, interval := range []string{"2s", "5s"} {
+		t.Run(interval, func(t *testing.T) {
+			t.Parallel() // It waits most of the time.
+			answered, failed := replaceBoth(t, dir+"/server", interval, "DRAIN_TIME="+drainTime(t))
+			t.Logf("%d requests answered", answered)
+			if len(failed) > 0 || answered < 1000 {
+				t.Errorf("%d requests failed and %d did not: %q", len(failed), answered, failed[:min(1, len(failed))])
+			}
+			if answered, failed := replaceBoth(t, dir+"/bare", interval, "PAGE="+dir+"/page"); len(failed) == 0 {
+				t.Errorf("servers that stop at once lose none of %d requests: would this test notice?", answered)
+			} else {
+				t.Logf("of a server that stops at once: %d answered, %d failed, the first one: %s", answered, len(failed), failed[0])
+			}
+		})
 	}
 }

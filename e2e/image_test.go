@@ -96,10 +96,15 @@ func TestTheImageIsOneFile(t *testing.T) {
 		t.Errorf("got the files %q, want %q", list, want)
 	}
 
-	config := run(t, ".", os.Environ(), "docker inspect --format '{{json .Config.Entrypoint}} {{json .Config.Cmd}}' "+tag)
-	if config != "[\"/server\"] [\"web\"]\n" {
-		t.Errorf("got ENTRYPOINT and CMD %s, want /server and web", config)
+	if got, want := config(t, tag), "[/server] [web] 10001:10001"; got != want {
+		t.Errorf("got ENTRYPOINT, CMD and USER %s, want %s", got, want)
 	}
+}
+
+// config returns ENTRYPOINT, CMD and USER of an image.
+func config(t *testing.T, tag string) string {
+	t.Helper()
+	return strings.TrimSpace(run(t, ".", os.Environ(), "docker inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}} {{.Config.User}}' "+tag))
 }
 
 // startContainer runs the image, which may have options before it, as strictly as any platform does. It returns the

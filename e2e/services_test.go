@@ -122,6 +122,9 @@ func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T
 			if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
 				t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
 			}
+			if got, want := config(t, shape.name), config(t, tag); got != want || !strings.HasSuffix(want, " 10001:10001") {
+				t.Errorf("Nix gives the image %s, Docker %s, want the same command and user", got, want)
+			}
 			for _, image := range []string{shape.name, tag} {
 				_, address := startContainer(t, image)
 				if shape.name == "grpc" {

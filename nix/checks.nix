@@ -12,10 +12,10 @@ let
         tar -xf ${image} -C image
         cd image
 
-        echo 'for linux/amd64, from 1970, with ENTRYPOINT and CMD as Heroku needs them, and the ID'
+        echo 'for linux/amd64, from 1970, with ENTRYPOINT and CMD as Heroku needs them, not for root, and the ID'
         config=$(jq --raw-output '.[0].Config' manifest.json)
-        jq --exit-status --arg word ${lib.escapeShellArg image.word} '[.os, .architecture, .created, .config.Entrypoint, .config.Cmd]
-          == ["linux", "amd64", "1970-01-01T00:00:01Z", ["/server"], [$word]]' "$config" >/dev/null
+        jq --exit-status --arg word ${lib.escapeShellArg image.word} '[.os, .architecture, .created, .config.Entrypoint, .config.Cmd, .config.User]
+          == ["linux", "amd64", "1970-01-01T00:00:01Z", ["/server"], [$word], "10001:10001"]' "$config" >/dev/null
         test "sha256:$(sha256sum <"$config" | cut -d ' ' -f 1)" = "$(cat ${image.id})"
 
         echo 'one layer, with the executable, an empty /tmp and what the option files names'

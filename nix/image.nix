@@ -24,6 +24,7 @@ let
     config = {
       Entrypoint = [ "/server" ]; # Without, Heroku starts the command through /bin/sh, which is not here.
       Cmd = [ word ]; # Without, Heroku refuses the release: "No command specified for process type web".
+      User = "10001:10001"; # Not root. Heroku takes a user of its own.
     };
   };
 in

@@ -57,12 +57,17 @@ func (s *Server) around(next http.Handler) http.Handler {
 	})
 }
 
-// logRequest writes a request's one line. Only the path is logged: a query may hold secrets.
+// logRequest writes a request's one line. Only the path is logged: a query may hold secrets. Platforms probe /healthz every
+// few seconds, which is worth a line at level debug only, unless the answer is a bad one.
 func (s *Server) logRequest(rec *recorder, r *http.Request, start time.Time) {
 	if r.Method == http.MethodHead {
 		rec.bytes = 0 // net/http drops the body.
 	}
-	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+	level := slog.LevelInfo
+	if r.URL.Path == "/healthz" && rec.status == http.StatusOK {
+		level = slog.LevelDebug
+	}
+	s.Log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
 		slog.String("duration", time.Since(start).Round(time.Microsecond).String()))
 }

@@ -182,6 +182,18 @@ func TestEachRequestIsOneLogLine(t *testing.T) {
 	}
 }
 
+func TestAProbeThatIsAnsweredWellIsLoggedAtLevelDebugOnly(t *testing.T) {
+	for status, level := range map[int]string{200: "DEBUG", 503: "INFO"} {
+		server, log := newServer()
+		server.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		handler := server.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))
+		send(t, handler, httptest.NewRequest("GET", "/healthz", nil))
+		if want := "level=" + level + " msg=request "; !strings.Contains(log.String(), want) {
+			t.Errorf("%d: got the log %s, want %s", status, log, want)
+		}
+	}
+}
+
 func TestTheDurationHasAUnitInJSON(t *testing.T) {
 	server, log := newServer()
 	server.Log = slog.New(slog.NewJSONHandler(log, nil))
@@ -202,7 +214,7 @@ func TestARequestIdOfTheRoutersFormIsKept(t *testing.T) {
 
 func TestARequestIdThatTheRouterWouldNotSendIsReplaced(t *testing.T) {
 	for _, id := range []string{"", "short", strings.Repeat("x", 201), "0123456789012345678 level=ERROR", "01234567890123456789\n", "0123456789012345678é", "0123456789_0123456789"} {
-		response, _, log := ask(t, "GET", "/healthz", http.Header{"X-Request-Id": {id}})
+		response, _, log := ask(t, "GET", "/nope", http.Header{"X-Request-Id": {id}})
 		got := response.Header.Get("X-Request-Id")
 		if got == id || len(got) < 20 || !strings.HasSuffix(log, "request_id="+got+"\n") {
 			t.Errorf("request id %q: got %q in the answer and the log %q, want a new one in both", id, got, log)
