@@ -457,6 +457,17 @@ func TestAModuleInASubfolderGivesTheSameImage(t *testing.T) {
 	}
 }
 
+func TestAStoreElsewhereGetsTheSameImage(t *testing.T) {
+	s := newService(t, "disk", `files = [ "templates" "static" ]; exclude = [ "notes" ];`)
+	run(t, s.dir, os.Environ(), "echo >notes && git add --all")
+	want := s.nix(t, "nix eval --raw .#image.drvPath 2>/dev/null")
+	store := filepath.Join(t.TempDir(), "store")
+	if got := s.nix(t, "nix eval --raw --store "+store+" .#image.drvPath 2>/dev/null"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	run(t, ".", os.Environ(), "chmod -R u+w "+store)
+}
+
 func TestAServiceWithoutRootCertificatesSaysSo(t *testing.T) {
 	s := newService(t, "tls", "")
 	const tag = "heroku-go-example-e2e:tls"

@@ -6,12 +6,14 @@ let
   # Names at the top that cannot change the executable. .dockerignore has them, too.
   excluded = lib.splitString " " ".dockerignore .env .gitattributes .github .gitignore Dockerfile Dockerfile.web app.json flake.lock flake.nix heroku.yml";
   isExcluded = path: builtins.elem path (excluded ++ service.exclude);
+  # With `nix --store /folder`, the paths that a filter gets begin with that folder.
+  top = builtins.unsafeDiscardStringContext "${src}/";
   only =
     keep:
     builtins.path {
       name = "source";
       path = src;
-      filter = path: _: keep (lib.removePrefix "${src}/" path);
+      filter = path: _: keep (lib.last (lib.splitString top path));
     };
   # A path is in a folder, or is a folder that leads to it.
   within =
