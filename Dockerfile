@@ -1,5 +1,6 @@
-# One static file in an empty image, for any Go service. Heroku's builder is Docker's classic one: no RUN --mount, COPY --chmod, heredoc.
+# One static file, of any Go service. Dates are fixed: everybody gets the same bytes. Heroku's classic builder has no --mount, --chmod, heredoc.
 ARG GO_IMAGE=golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673
+ARG SOURCE_DATE_EPOCH=0
 
 # The standard library, a layer for all services, and the modules, unless vendor/ has them. [m] makes a file optional.
 FROM $GO_IMAGE AS modules
@@ -21,7 +22,6 @@ RUN main=${MAIN:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' .
  && go list -C "$main" -e -deps -f '{{with .Module}}{{if not .Main}}{{$.ImportPath}}{{end}}{{end}}' >/imports/imports \
  && for file in go.mod go.sum vendor; do if [ -e $file ]; then cp -r $file /imports/src/; fi; done
 
-# In the end a fixed time: the layer is the same to the byte whenever it is built.
 FROM modules AS build
 COPY --from=imports /imports /
 RUN go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(cat /imports)) || true

@@ -69,13 +69,13 @@ func findTools() error {
 		return err
 	}
 	bin := filepath.Join(tools, "bin")
-	for _, tool := range []string{"heroku", "docker-registry", "nix", "actionlint", "chromium"} {
+	for _, tool := range []string{"heroku", "docker-registry", "nix", "actionlint", "chromium", "buildx", "buildkitd"} {
 		if _, err := os.Stat(filepath.Join(bin, tool)); err != nil {
 			return err // Another one in PATH would not do.
 		}
 	}
 	os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	for _, tool := range []string{"docker", "node", "skopeo", "curl", "jq", "shellcheck", "git", "script", "unshare"} {
+	for _, tool := range []string{"docker", "podman", "haproxy", "node", "skopeo", "curl", "jq", "shellcheck", "git", "script", "unshare"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func readmeCommands(t *testing.T) []string {
 // Each command in a sentence is also in a block, or in moreCommands.
 func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 	blocks := readmeCommands(t)
-	for _, code := range regexp.MustCompile("`((?:docker|git|go|heroku|kubectl|nix|sh|skopeo) [^`\n]+)`").FindAllStringSubmatch(readmes(t), -1) {
+	for _, code := range regexp.MustCompile("`((?:docker|git|go|heroku|kubectl|nix|podman|sh|skopeo) [^`\n]+)`").FindAllStringSubmatch(readmes(t), -1) {
 		isKnown := func(command string) bool { return strings.HasPrefix(command, code[1]) }
 		if !slices.ContainsFunc(blocks, isKnown) && !slices.ContainsFunc(moreCommands, isKnown) {
 			t.Errorf("the README says %q, which stands in none of its blocks", code[1])
@@ -177,6 +177,11 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix develop":                       w.standsIn("e2e/flake_test.go"),
 		"nix flake check":                   w.standsIn("e2e/flake_test.go"),
 		"nix fmt":                           w.standsIn("e2e/flake_test.go"),
+
+		dockerOfToday: w.pushesWithAnother,
+		podmanLogin:   w.standsIn("e2e/engines_test.go"),
+		podmanBuild:   w.standsIn("e2e/engines_test.go"),
+		podmanPush:    w.pushesWithAnother,
 
 		"nix flake init --template github:OWNER/NAME":          w.startProject,
 		"nix flake init --template github:OWNER/NAME#existing": w.startProject,
@@ -378,6 +383,13 @@ func (w *walk) changeThePageAndPush(command string) {
 	run(w.T, w.dir, w.env, "git remote add heroku $(git -C "+here+" remote get-url heroku)")
 	w.push(command) // Which the README says for Windows, where Dockerfile.web is no link.
 	w.dir = here
+}
+
+// pushesWithAnother leaves the command to the test of other engines. What it would push, the CLI pushes.
+func (w *walk) pushesWithAnother(command string) {
+	w.standsIn("e2e/engines_test.go")(command)
+	w.changeThePage("<h1>" + strings.Fields(command)[0] + "</h1>")
+	w.push("heroku container:push web")
 }
 
 func (w *walk) changeThePage(heading string) {

@@ -128,6 +128,7 @@ func (h *Heroku) api() http.Handler {
 	handle("POST /oauth/authorizations", func(*http.Request) (any, error) {
 		return object{"id": "authorization", "access_token": object{"token": h.token}}, nil
 	})
+	handle("GET /oauth/authorizations", func(*http.Request) (any, error) { return []object{}, nil }) // auth:token asks when the token expires.
 	handle("POST /apps", h.createApp)
 	handleApp("GET /apps/{app}", func(a *app, _ *http.Request) (any, error) { return h.showApp(a), nil })
 	handleApp("GET /apps/{app}/dynos", showDynos)

@@ -10,10 +10,15 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
+	"path/filepath"
 	"time"
 )
 
-// makeCertificate makes the certificate of all Names, which is its own authority, and writes it to CAFile.
+// certificates is where docker with the containerd image store looks for the registry's authority, and podman, buildah and
+// skopeo do. Docker's other store takes any certificate of a loopback address.
+const certificates = "/etc/docker/certs.d/registry." + Host
+
+// makeCertificate makes the certificate of all Names, which is its own authority, and writes it to CAFile and certificates.
 func (h *Heroku) makeCertificate() (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -34,6 +39,12 @@ func (h *Heroku) makeCertificate() (*tls.Config, error) {
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	if err := os.WriteFile(h.CAFile(), text, 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(certificates, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(certificates, "ca.crt"), text, 0o644); err != nil {
 		return nil, err
 	}
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil

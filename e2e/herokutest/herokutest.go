@@ -10,8 +10,8 @@
 // It knows what the commands in the README need, and answers 404 to the rest. What it says of Heroku comes from Heroku's
 // documentation and from the CLI's source; that Heroku itself does the same cannot be proven here.
 //
-// It needs root (for port 443), docker with a local daemon, and docker-registry in PATH. It uses made-up tokens, listens
-// on loopback addresses only, and ends and removes what it made and nothing else.
+// It needs root (for port 443, and for its certificate below /etc/docker), docker with a local daemon, and docker-registry in
+// PATH. It uses made-up tokens, listens on loopback addresses only, and ends and removes what it made and nothing else.
 package herokutest
 
 import (
@@ -184,7 +184,7 @@ func (h *Heroku) Close() error {
 		h.registry.server.Process.Kill()
 		h.removeImages()
 	}
-	return os.RemoveAll(h.dir)
+	return errors.Join(os.RemoveAll(certificates), os.RemoveAll(h.dir))
 }
 
 func (h *Heroku) isClosed() bool {

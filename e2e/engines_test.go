@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"heroku-go-example/e2e/herokutest"
+)
+
+// The README's commands for other engines than the docker that e2e/setup installs.
+const (
+	dockerOfToday = "docker build --platform linux/amd64 --provenance=false --output type=registry,oci-mediatypes=false --tag registry.heroku.com/my-own-app/web ."
+	podmanLogin   = "heroku auth:token | podman login --username _ --password-stdin registry.heroku.com"
+	podmanBuild   = "podman build --platform linux/amd64 --tag registry.heroku.com/my-own-app/web ."
+	podmanPush    = "podman push --format v2s2 registry.heroku.com/my-own-app/web"
+)
+
+// An engine builds and pushes a checkout as the README says, for an app on a local Heroku.
+type engine struct {
+	*testApp
+	dir, base string // base is the stand-in for the base image.
+}
+
+// here is the command of the README for this app.
+func (e *engine) here(command string) string {
+	command = strings.NewReplacer("registry.heroku.com/my-own-app/web", e.repository, "registry.heroku.com", "registry."+herokutest.Host).Replace(command)
+	if build, ok := strings.CutSuffix(command, " ."); ok {
+		command = build + " --build-arg GO_IMAGE=" + e.base + " ."
+	}
+	return command
+}
+
+func (e *engine) runs(command string) string {
+	e.Helper()
+	return run(e.T, e.dir, e.env, e.here(command))
+}
+
+func (e *engine) refuses(command, want string) {
+	e.Helper()
+	if out, err := try(e.T, e.dir, e.env, e.here(command)); err == nil || !strings.Contains(out, want) {
+		e.Errorf("%s: got %v and %s, want an error with %q", command, err, out, want)
+	}
+}
+
+// answers releases what is pushed, and sees that it is the executable that everybody builds.
+func (e *engine) answers() {
+	e.Helper()
+	e.release()
+	run(e.T, e.dir, goEnv(), goBuild)
+	sum, _, _ := strings.Cut(run(e.T, e.dir, os.Environ(), "sha256sum result-server"), " ")
+	eventually(e.T, "the app to answer", func() bool {
+		out, err := try(e.T, e.dir, e.env, "curl --connect-to ::127.0.0.1: --silent --fail "+e.heroku.URL(e.name)+"version")
+		return err == nil && strings.Contains(out, sum)
+	})
+}
+
+// withBuildKit makes `docker build` that of today: buildx, with BuildKit beside the daemon.
+func (e *engine) withBuildKit() {
+	e.Helper()
+	dir, err := filepath.Abs(".tools/bin")
+	if err != nil {
+		e.Fatal(err)
+	}
+	work := e.TempDir()
+	socket, registry := "unix://"+work+"/socket", "registry."+herokutest.Host
+	toml := fmt.Sprintf("[registry.%q]\nca = [%q]\n", registry, e.heroku.CAFile())
+	if err := os.WriteFile(work+"/buildkitd.toml", []byte(toml), 0o644); err != nil {
+		e.Fatal(err)
+	}
+	daemon := exec.Command("buildkitd", "--config", work+"/buildkitd.toml", "--addr", socket, "--root", work+"/root", "--oci-worker-net", "host")
+	log, err := os.Create(work + "/log")
+	if err != nil {
+		e.Fatal(err)
+	}
+	daemon.Stdout, daemon.Stderr = log, log
+	daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the end to handle.
+	if err := daemon.Start(); err != nil {
+		e.Fatal(err)
+	}
+	atEnd(e.T, func() { daemon.Process.Signal(syscall.SIGTERM); daemon.Wait() })
+	// BuildKit takes images from registries only.
+	e.base = registry + "/golang/web"
+	run(e.T, work, e.env, "skopeo --insecure-policy copy --quiet --dest-creds _:"+e.heroku.Token()+" docker-daemon:"+goImage+" docker://"+e.base)
+	plugins := "$HOME/.docker/cli-plugins"
+	run(e.T, work, e.env, "mkdir "+plugins+" && ln -s "+dir+"/buildx "+plugins+"/docker-buildx && docker buildx install")
+	run(e.T, work, e.env, "docker buildx create --driver remote --name today --use "+socket)
+	eventually(e.T, "BuildKit to listen", func() bool {
+		_, err := try(e.T, work, e.env, "docker buildx inspect --bootstrap")
+		return err == nil
+	})
+}
+
+func TestTodaysDockerPushesWithTheReadmesCommand(t *testing.T) {
+	h := startHeroku(t)
+	e := &engine{testApp: newApp(t, h, "today"), dir: checkout(t)}
+	e.withBuildKit()
+	const byDefault = "docker build --platform linux/amd64 --tag registry.heroku.com/my-own-app/web --push ."
+	e.refuses(byDefault, "failed to push "+e.repository+": unsupported")
+	e.refuses(strings.Replace(dockerOfToday, "--provenance=false ", "", 1), `cannot export attestations with "oci-mediatypes=false"`)
+	e.runs(dockerOfToday)
+	e.answers()
+	// The ID has no date in it, so it is the same for everybody.
+	dates := run(t, ".", e.env, "skopeo inspect --creds _:"+h.Token()+" --config --raw docker://"+e.repository+" | jq --compact-output '[.created, .history[].created] | unique'")
+	if dates != "[\"1970-01-01T00:00:00Z\"]\n" {
+		t.Errorf("the image has the dates %s, want the epoch alone", dates)
+	}
+}
+
+func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
+	e := &engine{testApp: newApp(t, startHeroku(t), "podman"), dir: checkout(t), base: goImage}
+	work := t.TempDir()
+	for name, content := range map[string]string{
+		"storage.conf": fmt.Sprintf("[storage]\ndriver = \"overlay\"\nrunroot = \"%[1]s/run\"\ngraphroot = \"%[1]s/root\"\n[storage.options.overlay]\nskip_mount_home = \"true\"\n", work),
+		"auth.json":    "{}",
+	} {
+		if err := os.WriteFile(filepath.Join(work, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.env = append(e.env, "CONTAINERS_STORAGE_CONF="+work+"/storage.conf", "REGISTRY_AUTH_FILE="+work+"/auth.json")
+	e.runs("podman pull --quiet docker-daemon:" + goImage)
+	e.runs(podmanLogin)
+	e.runs(podmanBuild)
+	e.refuses(strings.Replace(podmanPush, "--format v2s2 ", "", 1), "writing manifest: uploading manifest latest to "+e.repository+": unsupported")
+	e.runs(podmanPush)
+	e.answers()
+}
+
+func TestTheReadmeHasTheCommandsOfTheseEngines(t *testing.T) {
+	commands := readmeCommands(t)
+	for _, command := range []string{dockerOfToday, podmanLogin, podmanBuild, podmanPush} {
+		if !slices.Contains(commands, command) {
+			t.Errorf("the README does not say %q", command)
+		}
+	}
+}
