@@ -1,5 +1,5 @@
 # One static file, of any Go service. Dates are fixed: everybody gets the same bytes. Heroku's classic builder has no --mount, --chmod, heredoc.
-ARG GO_IMAGE=golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673
+ARG GO_IMAGE=docker.io/library/golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673
 ARG SOURCE_DATE_EPOCH=0
 
 # The standard library, a layer for all services, and the modules, unless vendor/ has them. [m] makes a file optional.

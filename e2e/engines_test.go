@@ -15,7 +15,7 @@ import (
 
 // The README's commands for other engines than the docker that e2e/setup installs.
 const (
-	dockerOfToday = "docker build --platform linux/amd64 --provenance=false --output type=registry,oci-mediatypes=false --tag registry.heroku.com/my-own-app/web ."
+	dockerOfToday = `docker build --platform linux/amd64 --provenance=false --output "type=registry,oci-mediatypes=false" --tag registry.heroku.com/my-own-app/web .`
 	podmanLogin   = "heroku auth:token | podman login --username _ --password-stdin registry.heroku.com"
 	podmanBuild   = "podman build --platform linux/amd64 --tag registry.heroku.com/my-own-app/web ."
 	podmanPush    = "podman push --format v2s2 registry.heroku.com/my-own-app/web"
@@ -69,11 +69,8 @@ func (e *engine) withBuildKit() {
 	}
 	work := e.TempDir()
 	socket, registry := "unix://"+work+"/socket", "registry."+herokutest.Host
-	toml := fmt.Sprintf("[registry.%q]\nca = [%q]\n", registry, e.heroku.CAFile())
-	if err := os.WriteFile(work+"/buildkitd.toml", []byte(toml), 0o644); err != nil {
-		e.Fatal(err)
-	}
-	daemon := exec.Command("buildkitd", "--config", work+"/buildkitd.toml", "--addr", socket, "--root", work+"/root", "--oci-worker-net", "host")
+	daemon := exec.Command("buildkitd", "--addr", socket, "--root", work+"/root", "--oci-worker-net", "host", "--oci-worker-gc=false")
+	daemon.Env = e.env
 	log, err := os.Create(work + "/log")
 	if err != nil {
 		e.Fatal(err)
@@ -117,13 +114,15 @@ func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
 	work := t.TempDir()
 	for name, content := range map[string]string{
 		"storage.conf": fmt.Sprintf("[storage]\ndriver = \"overlay\"\nrunroot = \"%[1]s/run\"\ngraphroot = \"%[1]s/root\"\n[storage.options.overlay]\nskip_mount_home = \"true\"\n", work),
-		"auth.json":    "{}",
+		// Otherwise podman makes a bridge on this machine, which stays.
+		"containers.conf": "[containers]\nnetns = \"host\"\n",
+		"auth.json":       "{}",
 	} {
 		if err := os.WriteFile(filepath.Join(work, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.env = append(e.env, "CONTAINERS_STORAGE_CONF="+work+"/storage.conf", "REGISTRY_AUTH_FILE="+work+"/auth.json")
+	e.env = append(e.env, "CONTAINERS_STORAGE_CONF="+work+"/storage.conf", "CONTAINERS_CONF="+work+"/containers.conf", "REGISTRY_AUTH_FILE="+work+"/auth.json")
 	e.runs("podman pull --quiet docker-daemon:" + goImage)
 	e.runs(podmanLogin)
 	e.runs(podmanBuild)

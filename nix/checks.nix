@@ -39,7 +39,7 @@ lib.mapAttrs' image service.images
 // {
   # Nix takes Go from this flake, Docker from Dockerfile and plain Go from go.mod.
   go-version = pkgs.runCommand "${name}-go-version" { } ''
-    line=$(grep '^ARG GO_IMAGE=golang:${version}-' ${../Dockerfile}) || {
+    line=$(grep '^ARG GO_IMAGE=docker.io/library/golang:${version}-' ${../Dockerfile}) || {
       echo 'go.mod says toolchain go${version}, the ARG in Dockerfile another version: run sh nix/pin-go'
       exit 1
     }
@@ -51,7 +51,7 @@ lib.mapAttrs' image service.images
       fi
     }
     want go.mod '^toolchain ' 'toolchain go${version}'
-    for file in Dockerfile*; do want $file '^ARG GO_IMAGE=golang:' "$line"; done
+    for file in Dockerfile*; do want $file '^ARG GO_IMAGE=.*golang:' "$line"; done
     touch $out
   '';
 
