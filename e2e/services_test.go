@@ -230,6 +230,9 @@ func TestProcessTypesAreReleasedAtOnceOrOneAlone(t *testing.T) {
 		t.Errorf("deploy of worker: got %s, want it alone in v4", out)
 	}
 	app.waitForLog(`app\[worker\.1\]: .*still working`)
+	if out := s.nix(t, "nix run .#verify -- several"); !regexp.MustCompile(`(?s)web image .* same\n.*not said\nworker image .* same\nWhat runs is this checkout`).MatchString(out) {
+		t.Errorf("verify says %s", out)
+	}
 	out, err := s.tryNix(t, "nix run .#deploy -- several clock")
 	if want := "deploy: there is no process type clock: want one of web worker\n"; err == nil || !strings.HasSuffix(out, want) {
 		t.Errorf("got %v and %s, want %s", err, out, want)

@@ -90,6 +90,9 @@ func TestVerifyComparesWhatIsSaid(t *testing.T) {
 	formation := func(image string) map[string]instead {
 		return map[string]instead{"GET /apps/go-on-nix/formation": answersWith(`[{"type": "clock", "docker_image": {"id": "sha256:` + strings.Repeat("0", 64) + `"}}, {"type": "web", "docker_image": ` + image + `}]`)}
 	}
+	app.answers(map[string]instead{"GET /apps/go-on-nix/formation": answersWith(`[{"type": "clock", "quantity": 1, "docker_image": {"id": "sha256:` + strings.Repeat("0", 64) + `"}},
+		{"type": "old", "quantity": 0}, {"type": "web", "quantity": 1, "docker_image": {"id": "` + app.id + `"}}]`)})
+	app.verifies("a process type that is no longer here", 1, nil, name, `web image .* same`, `clock image +nothing +sha256:0{12} +differs`, elseRuns)
 	for _, test := range []struct {
 		image, want string
 		code        int

@@ -15,7 +15,7 @@ if [[ $target != http* ]]; then
 fi
 url=${url%/}/version
 sha256=
-if curl --disable --silent --show-error --location --max-time 60 "$url" >"$work/version" 2>"$work/error"; then
+if curl --disable --globoff --silent --show-error --location --max-time 60 "$url" >"$work/version" 2>"$work/error"; then
   sha256=$(jq --raw-output '.sha256? | strings | select(test("^[0-9a-f]{64}$"))' "$work/version" 2>/dev/null) || sha256=
 elif [[ $target == http* ]]; then
   fail "$(head -n 1 "$work/error")"
@@ -29,18 +29,28 @@ compare() {
   [[ -n $3 ]] || verdict='not said'
   table+=$(printf '\n%-16s %-20s %-20s %s' "$1" "${2:0:19}" "${3:0:19}" "$verdict")
 }
+# runs TYPE prints the ID of the image that Heroku runs.
+runs() {
+  jq --raw-output --arg type "$1" 'map(select(.type == $type)) | if . == [] then "nothing"
+    else .[0].docker_image | .id? // . | strings | select(test("^(sha256:)?[0-9a-f]{64}$")) | "sha256:" + .[-64:] end' <<<"$formation"
+}
 while read -r type _ id executable; do
   if [[ $target != http* ]]; then
     id=$(<"$id")
-    runs=$(jq --raw-output --arg type "$type" 'map(select(.type == $type)) | if . == [] then "nothing"
-      else .[0].docker_image | .id? // . | strings | select(test("^(sha256:)?[0-9a-f]{64}$")) | "sha256:" + .[-64:] end' <<<"$formation")
-    compare "$type image" "$id" "$runs"
+    there=$(runs "$type")
+    compare "$type image" "$id" "$there"
   fi
   if [[ $type == web ]]; then
     executable=$(sha256sum <"$executable")
     compare 'web executable' "${executable%% *}" "$sha256"
   fi
 done <<<"$IMAGES"
+for type in $(jq --raw-output '.[] | select(.quantity > 0).type' <<<"$formation"); do
+  if ! grep --quiet "^$type " <<<"$IMAGES"; then
+    there=$(runs "$type")
+    compare "$type image" nothing "$there"
+  fi
+done
 [[ $table =~ \ (same|differs) ]] || fail "$url does not say which executable runs${formation:+, nor Heroku which image}"
 
 echo "This checkout: $COMMIT"
