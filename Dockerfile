@@ -1,4 +1,4 @@
-# One static file, of any Go service. Dates are fixed: everybody gets the same bytes. Heroku's classic builder has no --mount, --chmod, heredoc.
+# One static file, of any Go service, the same bytes for everybody. Heroku's builder is the classic one: no --mount, --chmod, heredoc.
 ARG GO_IMAGE=docker.io/library/golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673
 ARG SOURCE_DATE_EPOCH=0
 

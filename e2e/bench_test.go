@@ -129,6 +129,7 @@ func startOn(b testing.TB, address, program string, env ...string) *exec.Cmd {
 	if err := command.Start(); err != nil {
 		b.Fatal(err)
 	}
+	atEnd(b, func() { command.Process.Kill(); command.Wait() })
 	go io.Copy(io.Discard, stdout)
 	for deadline := time.Now().Add(time.Minute); ; {
 		conn, err := net.Dial("tcp", address)
@@ -139,6 +140,7 @@ func startOn(b testing.TB, address, program string, env ...string) *exec.Cmd {
 		if time.Now().After(deadline) {
 			b.Fatalf("%s does not listen", program)
 		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

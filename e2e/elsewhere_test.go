@@ -144,6 +144,12 @@ func TestTheManifestFitsTheServer(t *testing.T) {
 	if update := deployment.Spec.Strategy; update.Type != "RollingUpdate" || update.RollingUpdate.MaxUnavailable == nil || *update.RollingUpdate.MaxUnavailable != 0 {
 		t.Error("an update may stop a pod before a new one is ready")
 	}
+	if live := container.LivenessProbe; live.PeriodSeconds*live.FailureThreshold < 40 {
+		t.Errorf("a server that stops may be restarted after %d s", live.PeriodSeconds*live.FailureThreshold)
+	}
+	if memory := container.Resources.Limits.Memory; memory != "128Mi" || container.Resources.Requests.Memory != memory {
+		t.Errorf("the limit of memory is %s, want 128Mi, and as much requested", memory)
+	}
 	if budget.Spec.MaxUnavailable != 1 {
 		t.Errorf("drained nodes may stop %d pods at once, want 1", budget.Spec.MaxUnavailable)
 	}
@@ -180,9 +186,14 @@ services:
       replicas: %d
       update_config:
         order: start-first
+      placement:
+        preferences:
+          - spread: node.id
       resources:
         limits:
-          memory: %s
+          memory: %[8]s
+        reservations:
+          memory: %[8]s
 networks:
   default:
     attachable: true
@@ -325,7 +336,8 @@ func (b *balancer) load(stop <-chan struct{}) (answered int, failed []string) {
 					}
 					defer response.Body.Close()
 					body, err := io.ReadAll(response.Body)
-					if err == nil && response.StatusCode >= 500 {
+					// The server itself refuses a POST.
+					if err == nil && response.StatusCode != http.StatusOK && response.StatusCode != http.StatusMethodNotAllowed {
 						err = fmt.Errorf("%s: %s", response.Status, body)
 					}
 					return err
@@ -350,14 +362,10 @@ func replaceBoth(t *testing.T, program, interval string, env ...string) (answere
 	for i := range servers {
 		servers[i], addresses[i] = startOnFreePort(t, program, env...)
 	}
-	atEnd(t, func() {
-		for _, server := range servers {
-			server.Process.Kill()
-			server.Wait()
-		}
-	})
 	b := startBalancer(t, interval, addresses[:])
 	stop, done := make(chan struct{}), make(chan struct{})
+	end := sync.OnceFunc(func() { close(stop) })
+	defer end()
 	go func() {
 		defer close(done)
 		answered, failed = b.load(stop)
@@ -369,7 +377,7 @@ func replaceBoth(t *testing.T, program, interval string, env ...string) (answere
 		servers[i] = startOn(t, addresses[i], program, env...)
 		b.waitFor(t, 2)
 	}
-	close(stop)
+	end()
 	<-done
 	return answered, failed
 }

@@ -505,8 +505,8 @@ func TestAnotherVersionOfGoIsFound(t *testing.T) {
 	for _, test := range []struct{ edit, want string }{
 		{"true", ""},
 		{"rm Dockerfile Dockerfile.web", ""},
-		{"git checkout . && go mod edit -toolchain go1.99.1", "this flake builds with go" + goVersion() + ", go.mod names another version: want the line toolchain go" + goVersion()},
-		{"git checkout . && sed -i 's/golang:[0-9.]*-/golang:1.2.3-/' Dockerfile", "this flake builds with go" + goVersion() + ", Dockerfile names another version: want the line ARG GO_IMAGE=docker.io/library/golang:" + goVersion() + "-alpine@sha256:"},
+		{"git checkout . && go mod edit -toolchain go1.99.1", "this flake builds with go" + goVersion() + ": in go.mod, want the line toolchain go" + goVersion()},
+		{"git checkout . && sed -i 's/golang:[0-9.]*-/golang:1.2.3-/' Dockerfile", "this flake builds with go" + goVersion() + ": in Dockerfile, want the line ARG GO_IMAGE=docker.io/library/golang:" + goVersion() + "-alpine@sha256:"},
 	} {
 		run(t, s.dir, os.Environ(), test.edit)
 		out, err := s.tryNix(t, "nix build .#checks.x86_64-linux.go-version --print-build-logs")

@@ -53,7 +53,7 @@ func TestVerifySaysWhetherThisCheckoutRuns(t *testing.T) {
 	nix(t, app.dir, os.Environ(), "nix flake lock")
 	run(t, app.dir, os.Environ(), "git add --all && "+commit)
 	first := strings.TrimSpace(run(t, app.dir, os.Environ(), "git rev-parse HEAD"))
-	app.verifies("nothing released", 1, nil, name, `web image +sha256:[0-9a-f]{12} +nothing +differs`, `web executable +[0-9a-f]{19} + not said`, elseRuns)
+	app.verifies("nothing released", 1, nil, name, `web image +sha256:[0-9a-f]{12} +nothing +differs`, `web executable +[0-9a-f]{19} +unknown +not said`, elseRuns)
 	if out, err := app.run(nil, app.program("deploy"), name...); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -72,6 +72,9 @@ func TestVerifySaysWhetherThisCheckoutRuns(t *testing.T) {
 	app.verifies("another README", 0, nil, name, "This checkout: "+first+", with uncommitted changes", image, executable, thisRuns)
 	run(t, app.dir, os.Environ(), "sed -i 's/<h1>/<h1>Another /' internal/web/assets/index.html")
 	app.verifies("an edited page", 1, nil, name, "This checkout: "+first+", with uncommitted changes", `web image .* differs`, `web executable .* differs`, elseRuns)
+	app.answers(map[string]instead{"GET /apps/go-on-nix/formation": answersWith(`[{"type": "web", "quantity": 1, "docker_image": {"id": "` + strings.TrimSpace(read(t, app.built("image.id"))) + `"}}]`)})
+	app.verifies("before the dynos have restarted", 1, nil, name, `web image .* same`, `web executable .* differs`, `Heroku has this image, but .* Wait until the dynos have restarted\.`)
+	app.answers(nil)
 	run(t, app.dir, os.Environ(), "git add --all && "+commit)
 	second := strings.TrimSpace(run(t, app.dir, os.Environ(), "git rev-parse HEAD"))
 	app.verifies("another commit", 1, nobody, url, "This checkout: "+second, `web executable .* differs`, elseRuns)
@@ -81,7 +84,7 @@ func TestVerifySaysWhetherThisCheckoutRuns(t *testing.T) {
 	// An image of Docker's.
 	env := append(append(os.Environ(), h.Env()...), "HEROKU_API_KEY="+h.Token(), "HEROKU_APP=go-on-nix")
 	run(t, app.dir, env, "heroku container:login && heroku container:push web --arg GO_IMAGE="+goImage+" && heroku container:release web")
-	app.verifies("Docker's image", 1, nil, name, `web image .* differs`, executable, elseRuns, `The executable is this one\. The image may come from Docker, .*`)
+	app.verifies("Docker's image", 1, nil, name, `web image .* differs`, executable, elseRuns, `The executable of web is this one\. Docker has built the image, .*`)
 }
 
 func TestVerifyComparesWhatIsSaid(t *testing.T) {
@@ -92,7 +95,7 @@ func TestVerifyComparesWhatIsSaid(t *testing.T) {
 	}
 	app.answers(map[string]instead{"GET /apps/go-on-nix/formation": answersWith(`[{"type": "clock", "quantity": 1, "docker_image": {"id": "sha256:` + strings.Repeat("0", 64) + `"}},
 		{"type": "old", "quantity": 0}, {"type": "web", "quantity": 1, "docker_image": {"id": "` + app.id + `"}}]`)})
-	app.verifies("a process type that is no longer here", 1, nil, name, `web image .* same`, `clock image +nothing +sha256:0{12} +differs`, elseRuns)
+	app.verifies("a process type that is no longer here", 1, nil, name, `web image .* same`, `web executable .* not said`, `clock image +nothing +sha256:0{12} +differs`, elseRuns)
 	for _, test := range []struct {
 		image, want string
 		code        int
@@ -108,7 +111,7 @@ func TestVerifyComparesWhatIsSaid(t *testing.T) {
 		if test.code == 2 {
 			app.verifies(test.image, 2, nil, name, `verify: .*/version does not say which executable runs, nor Heroku which image`)
 		} else {
-			app.verifies(test.image, test.code, nil, name, "web image .* "+test.want, `web executable .* not said`)
+			app.verifies(test.image, test.code, nil, name, "web image .* "+test.want, `web executable .* not said`, `What runs is (not )?this checkout[.,] .*`)
 		}
 	}
 }
@@ -121,18 +124,26 @@ func TestVerifyEndsWithOneLineAnd2WhenItCannotAsk(t *testing.T) {
 		env, args []string
 		want      string
 	}{
-		"no app":       {nil, nil, `usage: nix run \.#verify -- APP, or -- URL`},
-		"two apps":     {nil, []string{"one", "two"}, `usage: .*`},
-		"an option":    {nil, []string{"--help"}, `usage: .*`},
-		"no token":     {[]string{"HEROKU_API_KEY="}, []string{"go-on-nix"}, `not logged in to Heroku: .*`},
-		"a bad token":  {[]string{"HEROKU_API_KEY=wrong"}, []string{"go-on-nix"}, `.* does not take the token from HEROKU_API_KEY: .*`},
-		"no such app":  {nil, []string{"nobodys"}, `there is no app nobodys: .*`},
-		"a bad host":   {[]string{"HEROKU_HOST=example.com"}, []string{"go-on-nix"}, `HEROKU_HOST="example.com": want .*`},
-		"nobody there": {nil, []string{"http://127.0.0.1:1"}, `curl: \(7\) .*`},
+		"no app":                              {nil, nil, `usage: nix run \.#verify -- APP, or -- URL`},
+		"two apps":                            {nil, []string{"one", "two"}, `usage: .*`},
+		"an option":                           {nil, []string{"--help"}, `usage: .*`},
+		"no token":                            {[]string{"HEROKU_API_KEY="}, []string{"go-on-nix"}, `not logged in to Heroku: .*`},
+		"a bad token":                         {[]string{"HEROKU_API_KEY=wrong"}, []string{"go-on-nix"}, `.* does not take the token from HEROKU_API_KEY: .*`},
+		"an app whose name begins like a URL": {nil, []string{"https-proxy"}, `there is no app https-proxy: .*`},
+		"no such app":                         {nil, []string{"nobodys"}, `there is no app nobodys: .*`},
+		"a bad host":                          {[]string{"HEROKU_HOST=example.com"}, []string{"go-on-nix"}, `HEROKU_HOST="example.com": want .*`},
+		"nobody there":                        {nil, []string{"http://127.0.0.1:1"}, `curl: \(7\) .*`},
 	} {
 		app.verifies(what, 2, test.env, test.args, "verify: "+test.want)
 	}
 	app.verifies("a server that does not say", 2, nil, []string{silent.URL + "/"}, `verify: `+silent.URL+`/version does not say which executable runs`)
+	for _, odd := range []string{`{}`, `["web"]`, `[{"type": 1}]`, `null`} {
+		app.answers(map[string]instead{"GET /apps/go-on-nix/formation": answersWith(odd)})
+		app.verifies(odd, 2, nil, []string{"go-on-nix"}, `verify: api\..* answers something else than an app and its process types`)
+	}
+	// No dyno runs, whatever Heroku says.
+	app.answers(map[string]instead{"GET /apps/go-on-nix/formation": answersWith(`[{"type": "web", "quantity": 1, "docker_image": {"id": "` + app.id + `"}}]`)})
+	app.verifies("a crashed app", 2, nil, []string{"go-on-nix"}, `verify: .*/version answers 503`)
 	app.answers(map[string]instead{"GET /apps/go-on-nix/formation": answersWith("[{\"type\": \"web\"}]")})
 	app.verifies("nobody says it", 2, nil, []string{"go-on-nix"}, `verify: .*/version does not say which executable runs, nor Heroku which image`)
 }

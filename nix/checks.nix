@@ -46,7 +46,7 @@ lib.mapAttrs' image service.images
     cd ${source.versions}
     want() {
       if grep -s "$2" $1 | grep -Fxv "$3"; then
-        echo "this flake builds with go${version}, $1 names another version: want the line $3"
+        echo "this flake builds with go${version}: in $1, want the line $3"
         exit 1
       fi
     }

@@ -4,13 +4,14 @@
 #
 # The token comes from HEROKU_API_KEY or from the Heroku CLI. It is in no argument list, where others could read it.
 
-failed=1 # The exit code.
+failed=1 # The exit code. For verify, 1 says that something differs.
+[[ $PROGRAM != verify ]] || failed=2
 state=   # What an error says at its end.
 fail() {
   echo "$PROGRAM: $1" >&2
   exit "${2:-$failed}"
 }
-work=$(mktemp -d)
+work=$(mktemp -d) || fail 'cannot make a temporary folder'
 trap 'rm -rf "$work"' EXIT
 trap 'echo "$PROGRAM: interrupted$state" >&2; exit 130' HUP INT TERM
 

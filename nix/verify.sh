@@ -2,23 +2,37 @@
 # Says whether what runs was built from this checkout: with the exit code 0 it was, with 1 it was not, with 2 nobody can say.
 
 target=${1:-}
-[[ $# == 1 && $target =~ ^(https?://[^[:space:]]+|[a-z][a-z0-9-]*)$ ]] || fail "usage: nix run .#verify -- APP, or -- URL" 2
-failed=2
-app=$target
-url=$target
+[[ $# == 1 && $target =~ ^(https?://[^[:space:]?#]+|[a-z][a-z0-9-]*)$ ]] || fail "usage: nix run .#verify -- APP, or -- URL"
+app=
+[[ $target == *://* ]] || app=$target
+has() { grep --quiet "^$1 $2" <<<"$3"; }
+
+# Of each process type a line: its name, up or down, the ID of its image or "unknown".
 formation=
-if [[ $target != http* ]]; then
+if [[ -z $app ]]; then
+  has web '' "$IMAGES" || fail 'this checkout has no process type web: give the name of the app, not a URL'
+  url=$target
+else
   log_in
-  url=$(api GET "/apps/$app" --header "$accept" | jq --raw-output .web_url)
-  # Without docker-releases, the answer has no images.
-  formation=$(api GET "/apps/$app/formation" --header "$accept.docker-releases")
+  about=$(api GET "/apps/$app" --header "$accept")
+  # Other clients read docker_image.id when they have released an image. Without docker-releases, it is not there.
+  answer=$(api GET "/apps/$app/formation" --header "$accept.docker-releases")
+  {
+    url=$(jq --raw-output '.web_url | strings' <<<"$about") &&
+      formation=$(jq --raw-output '(arrays // error("no array"))[] | [(.type | strings // error("no type")), if .quantity > 0 then "up" else "down" end, (
+        [.docker_image | .id? // . | strings | select(test("^(sha256:)?[0-9a-f]{64}$")) | "sha256:" + .[-64:]][0] // "unknown"
+      )] | join(" ")' <<<"$answer")
+  } 2>/dev/null || fail "api.$host answers something else than an app and its process types"
 fi
-url=${url%/}/version
 sha256=
-if curl --disable --globoff --silent --show-error --location --max-time 60 "$url" >"$work/version" 2>"$work/error"; then
+unreachable=
+url=${url%/}/version
+if [[ -z $app ]] || has web up "$formation"; then
+  status=$(curl --disable --globoff --silent --show-error --location --proto-redir "=https,${url%%:*}" --max-time 60 \
+    --output "$work/version" --write-out '%{http_code}' "$url" 2>"$work/error") || unreachable=$(head -n 1 "$work/error")
+  [[ -n $unreachable || $status != 5?? ]] || unreachable="$url answers $status"
+  # Without a sha256, it is a service of another kind.
   sha256=$(jq --raw-output '.sha256? | strings | select(test("^[0-9a-f]{64}$"))' "$work/version" 2>/dev/null) || sha256=
-elif [[ $target == http* ]]; then
-  fail "$(head -n 1 "$work/error")"
 fi
 
 table=$(printf '%-16s %-20s %-20s' '' 'this checkout' 'what runs')
@@ -26,38 +40,40 @@ table=$(printf '%-16s %-20s %-20s' '' 'this checkout' 'what runs')
 compare() {
   local verdict=differs
   [[ $2 != "$3" ]] || verdict=same
-  [[ -n $3 ]] || verdict='not said'
+  [[ $3 != unknown ]] || verdict='not said'
   table+=$(printf '\n%-16s %-20s %-20s %s' "$1" "${2:0:19}" "${3:0:19}" "$verdict")
 }
-# runs TYPE prints the ID of the image that Heroku runs.
-runs() {
-  jq --raw-output --arg type "$1" 'map(select(.type == $type)) | if . == [] then "nothing"
-    else .[0].docker_image | .id? // . | strings | select(test("^(sha256:)?[0-9a-f]{64}$")) | "sha256:" + .[-64:] end' <<<"$formation"
-}
 while read -r type _ id executable; do
-  if [[ $target != http* ]]; then
+  if [[ -n $app ]]; then
+    there=nothing
+    ! has "$type" '' "$formation" || there=$(grep "^$type " <<<"$formation" | cut -d ' ' -f 3)
     id=$(<"$id")
-    there=$(runs "$type")
     compare "$type image" "$id" "$there"
   fi
   if [[ $type == web ]]; then
-    executable=$(sha256sum <"$executable")
-    compare 'web executable' "${executable%% *}" "$sha256"
+    here=$(sha256sum <"$executable")
+    compare 'web executable' "${here%% *}" "${sha256:-unknown}"
   fi
 done <<<"$IMAGES"
-for type in $(jq --raw-output '.[] | select(.quantity > 0).type' <<<"$formation"); do
-  if ! grep --quiet "^$type " <<<"$IMAGES"; then
-    there=$(runs "$type")
-    compare "$type image" nothing "$there"
-  fi
-done
-[[ $table =~ \ (same|differs) ]] || fail "$url does not say which executable runs${formation:+, nor Heroku which image}"
+while read -r type state there; do
+  [[ $state != up ]] || has "$type" '' "$IMAGES" || compare "$type image" nothing "${there/unknown/something}"
+done <<<"$formation"
+is() { [[ $table =~ $1\ [^$'\n']*$2 ]]; }
 
+is '' differs || [[ -z $unreachable ]] || fail "$unreachable"
+is '' same || is '' differs || fail "$url does not say which executable runs${app:+, nor Heroku which image}"
 echo "This checkout: $COMMIT"
 echo "$table"
-if [[ $table == *' differs'* ]]; then
+if is 'web image' same && is 'web executable' differs; then
+  echo 'Heroku has this image, but an executable of another one answers. Wait until the dynos have restarted.'
+elif is '' differs; then
   echo 'What runs is not this checkout. Deploy it, or check out the commit that runs.'
-  [[ ! $table =~ executable[^$'\n']*same ]] || echo 'The executable is this one. The image may come from Docker, or its files or its command differ.'
-  exit 1
+  if is 'web image' differs && is 'web executable' same; then
+    echo "The executable of web is this one. Docker has built the image, or its files or its command differ."
+  fi
+elif is '' 'not said'; then
+  echo 'What runs is this checkout, as far as Heroku and the server say, and if they tell the truth.'
+else
+  echo 'What runs is this checkout, if Heroku and the server tell the truth.'
 fi
-echo 'What runs is this checkout, if Heroku and the server tell the truth.'
+! is '' differs

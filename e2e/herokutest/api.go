@@ -226,7 +226,8 @@ func showDynos(a *app, _ *http.Request) (any, error) {
 	return dynos, nil
 }
 
-// showFormation names the images where the header Accept asks for the variant docker-releases, as the CLI's container:rm does.
+// showFormation names the images where the header Accept asks for the variant docker-releases. terraform-provider-herokux reads
+// docker_image.id of the answer to a PATCH with that header. That a GET is answered likewise cannot be proven here.
 func showFormation(a *app, r *http.Request) (any, error) {
 	formation := []object{}
 	for _, processType := range slices.Sorted(maps.Keys(a.formation)) {

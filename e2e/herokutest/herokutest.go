@@ -184,7 +184,9 @@ func (h *Heroku) Close() error {
 		h.registry.server.Process.Kill()
 		h.removeImages()
 	}
-	return errors.Join(os.RemoveAll(certificates), os.RemoveAll(h.dir))
+	err := errors.Join(os.RemoveAll(certificates), os.RemoveAll(h.dir))
+	os.Remove(filepath.Dir(certificates)) // If it is empty.
+	return err
 }
 
 func (h *Heroku) isClosed() bool {
