@@ -18,10 +18,11 @@ else
   # Other clients read docker_image.id when they have released an image. Without docker-releases, it is not there.
   answer=$(api GET "/apps/$app/formation" --header "$accept.docker-releases")
   {
-    url=$(jq --raw-output '.web_url | strings' <<<"$about") &&
-      formation=$(jq --raw-output '(arrays // error("no array"))[] | [(.type | strings // error("no type")), if .quantity > 0 then "up" else "down" end, (
-        [.docker_image | .id? // . | strings | select(test("^(sha256:)?[0-9a-f]{64}$")) | "sha256:" + .[-64:]][0] // "unknown"
-      )] | join(" ")' <<<"$answer")
+    url=$(jq --raw-output '.web_url | strings' <<<"$about") && formation=$(jq --raw-output '(arrays // error("no array"))[] | [
+      (.type | strings // error("no type")),
+      if .quantity > 0 then "up" else "down" end,
+      ([.docker_image | .id? // . | strings | select(test("^(sha256:)?[0-9a-f]{64}$")) | "sha256:" + .[-64:]][0] // "unknown")
+    ] | join(" ")' <<<"$answer")
   } 2>/dev/null || fail "api.$host answers something else than an app and its process types"
 fi
 sha256=
