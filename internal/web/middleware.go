@@ -26,7 +26,6 @@ func (s *Server) around(next http.Handler) http.Handler {
 		defer cancel(nil)
 		r = r.WithContext(ctx)
 		rec := &recorder{ResponseWriter: w, draining: &s.draining}
-		rec.extend() // The connection has the deadline of its last answer.
 
 		defer s.logRequest(rec, r, time.Now())
 		s.setHeaders(rec, r)
@@ -38,6 +37,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 		})
 		defer timer.Stop()
 		if r.Body != http.NoBody {
+			rec.extend() // Reading may write "100 Continue". The connection has the deadline of its last answer.
 			b := &body{r.Body, rec, timer}
 			b.deadline(time.Now().Add(requestTimeout)) // net/http reads what the handler does not, before it answers.
 			r.Body = b

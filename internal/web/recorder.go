@@ -33,10 +33,11 @@ func (rec *recorder) WriteHeader(status int) {
 		rec.begun.Store(true)
 		rec.status = status
 	}
-	if status >= 200 && rec.draining.Load() {
+	if status < 200 { // net/http writes it at once.
+		rec.extend()
+	} else if rec.draining.Load() {
 		rec.Header().Set("Connection", "close")
 	}
-	rec.extend()
 	rec.ResponseWriter.WriteHeader(status)
 }
 

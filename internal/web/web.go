@@ -32,15 +32,12 @@ type Server struct {
 	draining atomic.Bool
 }
 
-// maxBody is how many bytes of a body a handler can read, unless its route says otherwise.
-const maxBody = 1 << 20
-
 // Handler returns the handler for all requests.
 func (s *Server) Handler() http.Handler {
 	// With SkipClean a path is taken as it is. Without, mux redirects //x to /x before it looks at routes and methods.
 	router := mux.NewRouter().SkipClean(true)
 	get := func(path string, handler http.HandlerFunc) {
-		router.Handle(path, http.MaxBytesHandler(handler, maxBody)).Methods(http.MethodGet, http.MethodHead)
+		router.HandleFunc(path, handler).Methods(http.MethodGet, http.MethodHead)
 	}
 	page, assets := loadAssets()
 	get("/", page.ServeHTTP)
