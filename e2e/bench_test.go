@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -20,91 +22,108 @@ import (
 	"time"
 )
 
-// bareServer answers like this server's page, and does nothing else.
-const bareServer = `package main
-
-import (
-	"net/http"
-	"os"
-	"strconv"
-)
-
-func main() {
-	page, err := os.ReadFile(os.Getenv("PAGE"))
-	if err != nil {
-		panic(err)
-	}
-	length := strconv.Itoa(len(page))
-	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Length", length)
-		w.Write(page)
-	})
-	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
+// servers are those that BenchmarkServers compares, with what they lack of this one's. The first is the measure of the others.
+// All but this one are in the folder peers/.
+var servers = []struct{ name, lacks string }{
+	{"bare", "all but the page and two headers"},
+	{"floor", "router, limits, panics"},
+	{"server", ""},
+	{"fiber", "net/http"},
+	{"echo", ""},
+	{"gin", ""},
+	{"handlers", "the request's id in the log"},
+	{"chi", ""},
 }
-`
 
-// BenchmarkAgainstBareNetHTTP compares the server, with all its middleware and its log, with a bare net/http server that
-// gives the same answer. Each metric is the server's value divided by the bare one's, but for the memory. The server collects
-// garbage less often, as it does on Heroku, and the bare one as Go does by itself.
-func BenchmarkAgainstBareNetHTTP(b *testing.B) {
+// BenchmarkServers prints a table of this server, as built for the image, beside others that answer the same, and draws it. All
+// have the garbage collector that this one has on Heroku.
+func BenchmarkServers(b *testing.B) {
 	dir := b.TempDir()
-	build := func(folder, out string) string {
-		out = filepath.Join(dir, out)
-		run(b, folder, goEnv(), strings.Replace(goBuild, "-o result-server", "-o "+out, 1))
-		return out
-	}
-	ours := build("..", "server")
-	write := func(name, content string) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
-			b.Fatal(err)
-		}
-		return file
-	}
-	write("bare.go", bareServer)
-	write("go.mod", "module bare\n")
-	bare := build(dir, "bare")
-	page := write("page", thePage(b, ours))
+	run(b, "..", goEnv(), strings.Replace(goBuild, "-o result-server", "-o "+dir+"/server", 1))
+	run(b, "peers", goEnv(), strings.Replace(goBuild, "-o result-server .", "-o "+dir+" ./...", 1))
+	command, address := startOnFreePort(b, dir+"/server", "DYNO=web.1")
+	want := ask(b, address)
+	command.Process.Kill()
+	command.Wait()
+	os.WriteFile(dir+"/answer", want, 0o644)
 
-	// Rounds alternate, so that other work of the machine slows both.
-	rounds := 6
-	var measured [2][]sample
+	// Rounds alternate, so that other work of the machine slows all.
+	const rounds, requests = 16, 25_000
+	measured := make([][]sample, len(servers))
 	for round := range rounds {
-		for i, program := range []string{bare, ours} {
-			s := measure(b, program, page, b.N/rounds+1)
+		for i, server := range servers {
+			s := measure(b, filepath.Join(dir, server.name), requests, "ANSWER="+dir+"/answer", "DYNO=web.1", "GOMEMLIMIT=460MiB", "GOGC=400")
+			if server.name != "bare" {
+				sameAnswer(b, server.name, s.answer, want)
+			}
 			if round > 0 { // The first one warms up the machine.
 				measured[i] = append(measured[i], s)
 			}
 		}
 	}
-	median := func(i int, value func(sample) float64) float64 {
-		var values []float64
-		for _, s := range measured[i] {
-			values = append(values, value(s))
+
+	fmt.Println("| server | CPU | CPU beside the floor's | throughput | p99 | start | idle MB | loaded MB | gzip -9 MB | it lacks |")
+	fmt.Println("|---|--:|--:|--:|--:|--:|--:|--:|--:|---|")
+	var bars []bar
+	for i, server := range servers {
+		// beside are the values divided by another server's in the same round.
+		beside := func(other int, value func(s sample) float64) spread {
+			var values spread
+			for round, s := range measured[i] {
+				values = append(values, value(s)/value(measured[other][round]))
+			}
+			return values
 		}
-		slices.Sort(values)
-		return values[len(values)/2]
+		megabytes := func(value func(s sample) int64) spread {
+			var values spread
+			for _, s := range measured[i] {
+				values = append(values, float64(value(s))/1e6)
+			}
+			return values
+		}
+		cpu := func(s sample) float64 { return s.cpu.Seconds() }
+		size := float64(compressedSize([]byte(read(b, filepath.Join(dir, server.name))))) / 1e6
+		fmt.Printf("| %s | %v | %v | %v | %v | %v | %v | %v | %.2f | %s |\n", server.name, beside(0, cpu), beside(1, cpu),
+			beside(0, func(s sample) float64 { return s.throughput }),
+			beside(0, func(s sample) float64 { return s.p99.Seconds() }),
+			beside(0, func(s sample) float64 { return s.start.Seconds() }),
+			megabytes(func(s sample) int64 { return s.idle }), megabytes(func(s sample) int64 { return s.loaded }), size, server.lacks)
+		median := beside(0, cpu).median()
+		bars = append(bars, bar{server.name, median, fmt.Sprintf("%.2f", median), server.name == "server"})
 	}
-	for name, value := range map[string]func(sample) float64{
-		"cpu":        func(s sample) float64 { return s.cpu.Seconds() },
-		"throughput": func(s sample) float64 { return s.throughput },
-		"p99":        func(s sample) float64 { return s.p99.Seconds() },
-		"start":      func(s sample) float64 { return s.start.Seconds() },
-	} {
-		b.Logf("%-10s  bare %.6g, server %.6g", name, median(0, value), median(1, value))
-		b.ReportMetric(median(1, value)/median(0, value), name+"-ratio")
-	}
-	b.ReportMetric(median(1, func(s sample) float64 { return float64(s.idle) / 1e6 }), "idle-MB")
-	b.ReportMetric(float64(compressedSize([]byte(read(b, ours))))/float64(compressedSize([]byte(read(b, bare)))), "size-ratio")
+	draw(b, "servers", "CPU time per request beside a bare net/http server", bars)
 	b.ReportMetric(0, "ns/op") // It means nothing here.
 }
 
-// thePage is what the server answers on /.
-func thePage(b *testing.B, server string) string {
-	command, address := startOnFreePort(b, server)
-	defer func() { command.Process.Kill(); command.Wait() }()
-	return get(b, http.DefaultClient, "http://"+address+"/")
+// A spread prints as the median and the ends.
+type spread []float64
+
+func (s spread) median() float64 { return slices.Sorted(slices.Values(s))[len(s)/2] }
+
+func (s spread) String() string {
+	return fmt.Sprintf("%.2f [%.2f..%.2f]", s.median(), slices.Min(s), slices.Max(s))
+}
+
+// sameAnswer stops the comparison with a server that does less.
+func sameAnswer(b *testing.B, name string, got, want []byte) {
+	parse := func(answer []byte) (http.Header, string) {
+		response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		return response.Header, string(body)
+	}
+	gotHeader, gotBody := parse(got)
+	wantHeader, wantBody := parse(want)
+	for header, values := range wantHeader {
+		if header != "Date" && gotHeader.Get(header) != values[0] {
+			b.Fatalf("%s: got the header %s: %q, want %q", name, header, gotHeader.Get(header), values[0])
+		}
+	}
+	if gotBody != wantBody {
+		b.Fatalf("%s does not answer with the page: %q", name, gotBody)
+	}
 }
 
 // startOnFreePort starts a server and waits until it listens.
@@ -140,30 +159,27 @@ func startOn(b testing.TB, address, program string, env ...string) *exec.Cmd {
 		if time.Now().After(deadline) {
 			b.Fatalf("%s does not listen", program)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(200 * time.Microsecond)
 	}
 }
 
 type sample struct {
+	answer     []byte
 	start      time.Duration // from the process's start to its first answer
 	idle       int64         // resident bytes after that, 0 where there is no /proc
-	cpu        time.Duration // of the process for all requests
+	loaded     int64         // resident bytes after all requests
+	cpu        time.Duration // of the process for one request
 	throughput float64       // requests per second
 	p99        time.Duration
 }
 
 // measure runs a server and sends it n requests over 64 connections.
-func measure(b *testing.B, program, page string, n int) sample {
+func measure(b *testing.B, program string, n int, env ...string) sample {
 	var s sample
 	start := time.Now()
-	command, address := startOnFreePort(b, program, "PAGE="+page, "DYNO=web.1", "GOMEMLIMIT=460MiB")
+	command, address := startOnFreePort(b, program, env...)
 	defer func() { command.Process.Kill(); command.Wait() }()
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		b.Fatal(err)
-	}
-	exchange(b, conn, make([]byte, 64<<10))
-	conn.Close()
+	s.answer = ask(b, address)
 	s.start = time.Since(start)
 	s.idle = resident(command.Process.Pid)
 
@@ -192,47 +208,60 @@ func measure(b *testing.B, program, page string, n int) sample {
 	s.throughput = float64(len(all)) / time.Since(started).Seconds()
 	s.p99 = all[len(all)*99/100]
 	s.cpu = (cpuTime(b, command) - before) / time.Duration(len(all))
+	s.loaded = resident(command.Process.Pid)
 	return s
 }
 
+func ask(b *testing.B, address string) []byte {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	return exchange(b, conn, make([]byte, 64<<10))
+}
+
 // exchange sends a request as the router does and reads the answer.
-func exchange(b *testing.B, conn net.Conn, buffer []byte) {
+func exchange(b *testing.B, conn net.Conn, buffer []byte) []byte {
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 198.51.100.7\r\n"+
 		"X-Forwarded-Port: 443\r\nX-Request-Id: 01234567-89ab-cdef-0123-456789abcdef\r\nX-Request-Start: 1790000000000\r\nVia: 1.1 heroku-router\r\n\r\n")
 	for read := 0; ; {
 		n, err := conn.Read(buffer[read:])
 		if err != nil {
 			b.Error(err)
-			return
+			return nil
 		}
 		read += n
 		header, body, ok := bytes.Cut(buffer[:read], []byte("\r\n\r\n"))
 		if !ok {
 			continue
 		}
-		_, length, _ := strings.Cut(string(header), "Content-Length: ")
-		length, _, _ = strings.Cut(length, "\r\n")
-		want, err := strconv.Atoi(length)
-		if err == nil {
-			_, err = io.CopyN(io.Discard, conn, int64(want-len(body)))
+		_, length, _ := bytes.Cut(header, []byte("Content-Length: "))
+		length, _, _ = bytes.Cut(length, []byte("\r\n"))
+		if want, err := strconv.Atoi(string(length)); err != nil || len(body) > want {
+			b.Errorf("got the answer %q", buffer[:read])
+			return nil
+		} else if len(body) == want {
+			return buffer[:read]
 		}
-		if err != nil {
-			b.Error(err)
-		}
-		return
 	}
 }
 
-// cpuTime is what the process has used so far, on Linux: utime and stime are the 14th and 15th field, in ticks of 10 ms.
-func cpuTime(b *testing.B, command *exec.Cmd) time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", command.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
+// cpuTime is what the process's threads have used so far, on Linux.
+func cpuTime(b *testing.B, command *exec.Cmd) (sum time.Duration) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", command.Process.Pid))
+	if err != nil || threads == nil {
+		b.Fatal("no /proc/PID/task/*/schedstat: this needs Linux")
 	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	for _, thread := range threads {
+		nanoseconds, _, _ := strings.Cut(read(b, thread), " ")
+		n, err := strconv.ParseInt(nanoseconds, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(n)
+	}
+	return sum
 }
 
 func resident(pid int) int64 {
@@ -254,30 +283,36 @@ func compressedSize(content []byte) int {
 	return compressed.Len()
 }
 
-// debian makes debian:12-slim, near enough.
-const debian = `docker image inspect heroku-go-example/debian:12 >/dev/null 2>&1 && exit
+// debian makes debian:12-slim, near enough, and of that a base image without a shell, as distroless/static is.
+const debian = `docker image inspect heroku-go-example/distroless >/dev/null 2>&1 && exit
 root=$(mktemp -d)
-debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >/dev/null
+debootstrap --variant=minbase --include=ca-certificates,tzdata bookworm "$root" >/dev/null
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man
 tar -C "$root" -c . | docker import - heroku-go-example/debian:12
+tar -C "$root" -c etc/passwd etc/group etc/nsswitch.conf usr/lib/os-release etc/ssl/certs/ca-certificates.crt usr/share/zoneinfo |
+  docker import - heroku-go-example/distroless
 rm -rf "$root"`
 
-// BenchmarkImages logs the README's table: the server in this image, in Debian's and in the compiler's.
+// BenchmarkImages prints and draws the server in this image, and in others.
 func BenchmarkImages(b *testing.B) {
 	run(b, ".", os.Environ(), debian)
 	dir := checkout(b)
-	tags := []string{"heroku-go-example-e2e:ours", "heroku-go-example-e2e:debian", "heroku-go-example-e2e:compiler"}
-	build(b, dir, classic, tags[0], "")
-	for tag, dockerfile := range map[string]string{
-		tags[1]: "FROM " + tags[0] + " AS ours\nFROM heroku-go-example/debian:12\nCOPY --from=ours /server /server\n",
-		tags[2]: "FROM " + goImage + "\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -buildvcs=false -o /server .\n",
+	const ours = "heroku-go-example-e2e:ours"
+	var bars []bar
+	for _, image := range []struct{ name, dockerfile string }{
+		{"this image", ""},
+		{"distroless-like base", "FROM " + ours + " AS ours\nFROM heroku-go-example/distroless\nCOPY --from=ours /server /server\n"},
+		{"Debian base", "FROM " + ours + " AS ours\nFROM heroku-go-example/debian:12\nCOPY --from=ours /server /server\n"},
+		{"Go compiler base", "FROM " + goImage + "\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -buildvcs=false -o /server .\n"},
 	} {
-		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
-			b.Fatal(err)
+		tag := ours
+		if image.dockerfile != "" {
+			tag = "heroku-go-example-e2e:other"
+			if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(image.dockerfile), 0o644); err != nil {
+				b.Fatal(err)
+			}
 		}
 		build(b, dir, classic, tag, "")
-	}
-	for _, tag := range tags {
 		size, files := 0, 0
 		for _, layer := range layers(b, tag) {
 			size += compressedSize(layer)
@@ -287,7 +322,148 @@ func BenchmarkImages(b *testing.B) {
 				}
 			}
 		}
-		b.Logf("%-30s %6.1f MB compressed, %5d files", tag, float64(size)/1e6, files)
+		text := fmt.Sprintf("%.1f MB, %d files", float64(size)/1e6, files)
+		if files == 1 {
+			text = strings.TrimSuffix(text, "s")
+		}
+		fmt.Println(image.name+":", text)
+		bars = append(bars, bar{image.name, float64(size), text, tag == ours})
+	}
+	draw(b, "../.github/images", "The same server in four images: compressed size and number of files", bars)
+	b.ReportMetric(0, "ns/op") // It means nothing here.
+}
+
+// A bar of a picture.
+type bar struct {
+	name  string
+	value float64
+	text  string // beside the bar
+	ours  bool
+}
+
+// draw writes the files NAME-light.svg and NAME-dark.svg.
+func draw(b *testing.B, name, title string, bars []bar) {
+	longest := slices.MaxFunc(bars, func(x, y bar) int { return cmp.Compare(x.value, y.value) }).value
+	for scheme, colors := range map[string]struct{ text, ours, other string }{
+		"light": {"#1f2328", "#0969da", "#8c959f"},
+		"dark":  {"#e6edf3", "#4493f8", "#6e7681"},
+	} {
+		var svg strings.Builder
+		fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 %d" font-family="sans-serif" font-size="14" fill="%s">`+"\n", 40+28*len(bars), colors.text)
+		fmt.Fprintf(&svg, `<text x="0" y="18" font-weight="bold">%s</text>`+"\n", title)
+		for i, bar := range bars {
+			y, width, color := 34+28*i, 360*bar.value/longest, colors.other
+			if bar.ours {
+				color = colors.ours
+			}
+			fmt.Fprintf(&svg, `<text x="170" y="%d" text-anchor="end">%s</text>`, y+15, bar.name)
+			fmt.Fprintf(&svg, `<rect x="180" y="%d" width="%.1f" height="20" rx="2" fill="%s"/>`, y, width, color)
+			fmt.Fprintf(&svg, `<text x="%.1f" y="%d">%s</text>`+"\n", 188+width, y+15, bar.text)
+		}
+		svg.WriteString("</svg>\n")
+		if err := os.WriteFile(name+"-"+scheme+".svg", []byte(svg.String()), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// usual is a Dockerfile as many services have it. The number keeps its caches apart from those of another run.
+const usual = `FROM %[1]s AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/go/pkg/mod,id=mod%[2]d --mount=type=cache,target=/root/.cache/go-build,id=build%[2]d \
+  CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /server .
+FROM heroku-go-example/distroless
+COPY --from=build /server /server
+ENTRYPOINT ["/server"]
+`
+
+// BenchmarkBuilds prints a table of the ways to build an image: all at once, after an edit, and what a registry then gets.
+func BenchmarkBuilds(b *testing.B) {
+	run(b, ".", os.Environ(), debian)
+	dir := b.TempDir()
+	run(b, ".", append(os.Environ(), "GOTOOLCHAIN=go"+goVersion(), "GOBIN="+dir), "go install github.com/google/ko@v0.19.1")
+	modules, _ := filepath.Abs(".tools/modules")
+	registry := serveRegistry(b, dir)
+	run(b, ".", os.Environ(), "docker tag heroku-go-example/distroless "+registry+"/base && docker push "+registry+"/base")
+
+	grpc := newService(b, "grpc", grpcHash)
+	this := &service{dir: checkout(b), env: os.Environ()}
+	fmt.Println("| service | build | cold s | after an edit s | pushed after an edit MB |")
+	fmt.Println("|---|---|--:|--:|--:|")
+	for name, s := range map[string]*service{"this server": this, "grpc": grpc} {
+		now := time.Now().UnixNano()
+		dockerfile := filepath.Join(dir, "usual")
+		os.WriteFile(dockerfile, fmt.Appendf(nil, usual, withModules, now), 0o644)
+		image := registry + "/image"
+		ko := append(s.env, "GOCACHE="+b.TempDir(), "KO_DOCKER_REPO="+image, "KO_DEFAULTBASEIMAGE="+registry+"/base", "GOFLAGS=-buildvcs=false", "GOPROXY=file://"+modules, "GOTOOLCHAIN=go"+goVersion())
+		store := b.TempDir()
+		for _, way := range []struct {
+			name        string
+			build, push func()
+		}{
+			{"docker build", func() { s.docker(b, buildKit, image) }, func() { run(b, ".", os.Environ(), "docker push "+image) }},
+			{"docker build, a usual Dockerfile", func() {
+				run(b, s.dir, os.Environ(), buildKit+" docker build --network none --file "+dockerfile+" --tag "+image+" .")
+			},
+				func() { run(b, ".", os.Environ(), "docker push "+image) }},
+			{"nix build", func() { s.nix(b, "nix build --store "+store+" --out-link "+dir+"/result .#image") },
+				func() {
+					run(b, ".", os.Environ(), "skopeo copy --dest-tls-verify=false docker-archive:"+store+"$(readlink "+dir+"/result) docker://"+image)
+				}},
+			{"ko build", func() { run(b, s.dir, ko, dir+"/ko build --bare --sbom=none --push=false .") },
+				func() { run(b, s.dir, ko, dir+"/ko build --bare --sbom=none .") }},
+		} {
+			run(b, ".", os.Environ(), "docker builder prune --all --force") // It has the standard library.
+			seconds := func() float64 { start := time.Now(); way.build(); return time.Since(start).Seconds() }
+			cold := seconds()
+			way.push()
+			var edits spread
+			for range 5 {
+				run(b, s.dir, os.Environ(), fmt.Sprintf("echo 'var edited%[1]d = %[1]d' >>main.go && git add --all", time.Now().UnixNano()))
+				edits = append(edits, seconds())
+			}
+			before := stored(b, dir)
+			way.push()
+			fmt.Printf("| %s | %s | %.1f | %v | %.2f |\n", name, way.name, cold, edits, float64(stored(b, dir)-before)/1e6)
+		}
 	}
 	b.ReportMetric(0, "ns/op") // It means nothing here.
+}
+
+// serveRegistry runs a registry that keeps its blobs in the folder, and returns its address.
+func serveRegistry(b *testing.B, dir string) string {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	config := filepath.Join(dir, "registry.yml")
+	os.WriteFile(config, fmt.Appendf(nil, "version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\nlog: {accesslog: {disabled: true}}\n",
+		filepath.Join(dir, "registry"), address), 0o644)
+	command := exec.Command("docker-registry", "serve", config)
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	atEnd(b, func() { command.Process.Kill(); command.Wait() })
+	eventually(b, "the registry to listen", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	return address
+}
+
+// stored is how many bytes the registry has.
+func stored(b *testing.B, dir string) (bytes int64) {
+	filepath.WalkDir(filepath.Join(dir, "registry"), func(path string, entry os.DirEntry, err error) error {
+		if info, err := entry.Info(); err == nil && entry.Name() == "data" {
+			bytes += info.Size()
+		}
+		return err
+	})
+	return bytes
 }

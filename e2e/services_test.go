@@ -24,7 +24,7 @@ type service struct {
 }
 
 // newService makes the service. Its flake gets the options.
-func newService(t *testing.T, name, options string) *service {
+func newService(t testing.TB, name, options string) *service {
 	t.Helper()
 	s := &service{dir: filepath.Join(t.TempDir(), name), env: append(os.Environ(), "GOPROXY=file:///modules")} // Nothing is downloaded.
 	run(t, ".", os.Environ(), "cp -r services/"+name+" "+s.dir)
@@ -33,7 +33,7 @@ func newService(t *testing.T, name, options string) *service {
 	return s
 }
 
-func (s *service) setOptions(t *testing.T, options string) {
+func (s *service) setOptions(t testing.TB, options string) {
 	t.Helper()
 	flake := filepath.Join(s.dir, "flake.nix")
 	text := regexp.MustCompile(`src = self;.* }`).ReplaceAllLiteralString(read(t, flake), "src = self; "+options+" }")
@@ -42,12 +42,12 @@ func (s *service) setOptions(t *testing.T, options string) {
 	}
 }
 
-func (s *service) tryNix(t *testing.T, command string) (string, error) {
+func (s *service) tryNix(t testing.TB, command string) (string, error) {
 	t.Helper()
 	return try(t, s.dir, s.env, withDouble(t, s.dir, command))
 }
 
-func (s *service) nix(t *testing.T, command string) string {
+func (s *service) nix(t testing.TB, command string) string {
 	t.Helper()
 	return nix(t, s.dir, s.env, command)
 }
@@ -58,20 +58,21 @@ func (s *service) built(t *testing.T, what string) string {
 	return strings.TrimSpace(s.nix(t, "nix build --no-link --print-out-paths .#"+what+" 2>/dev/null"))
 }
 
+const withModules = "heroku-go-example-e2e:with-modules"
+
 // tryDocker builds the image with the arguments, from a base image that has the modules.
-func (s *service) tryDocker(t *testing.T, builder, tag string, args ...string) (string, error) {
+func (s *service) tryDocker(t testing.TB, builder, tag string, args ...string) (string, error) {
 	t.Helper()
-	base := "heroku-go-example-e2e:with-modules"
-	run(t, ".tools/modules", os.Environ(), fmt.Sprintf("printf 'FROM %s\\nCOPY . /modules\\nENV GOPROXY=file:///modules\\n' >../modules.Dockerfile && %s docker build --quiet --file ../modules.Dockerfile --tag %s .", goImage, classic, base))
+	run(t, ".tools/modules", os.Environ(), fmt.Sprintf("printf 'FROM %s\\nCOPY . /modules\\nENV GOPROXY=file:///modules\\n' >../modules.Dockerfile && %s docker build --quiet --file ../modules.Dockerfile --tag %s .", goImage, classic, withModules))
 	atEnd(t, func() { exec.Command("docker", "rmi", tag).Run() })
-	command := fmt.Sprintf("%s docker build --network none --build-arg GO_IMAGE=%s --tag %s", builder, base, tag)
+	command := fmt.Sprintf("%s docker build --network none --build-arg GO_IMAGE=%s --tag %s", builder, withModules, tag)
 	for _, arg := range args {
 		command += " --build-arg '" + arg + "'"
 	}
 	return try(t, s.dir, os.Environ(), command+" .")
 }
 
-func (s *service) docker(t *testing.T, builder, tag string, args ...string) {
+func (s *service) docker(t testing.TB, builder, tag string, args ...string) {
 	t.Helper()
 	if out, err := s.tryDocker(t, builder, tag, args...); err != nil {
 		t.Fatalf("%v\n%s", err, out)
