@@ -1,5 +1,6 @@
-# Go's build cache with the standard library and what the service imports of other modules, compiled. It sees the names
-# of these packages, go.mod, go.sum and vendor/ alone, so most edits of the service leave it as it is.
+# Go's build cache with the standard library and what the service imports of other modules, compiled, and without vendor/
+# these modules. It sees the names of these packages, go.mod, go.sum and vendor/ alone, so most edits of the service leave
+# it as it is.
 service:
 let
   inherit (service) source;
@@ -18,9 +19,11 @@ let
   imports = map lib.last (builtins.filter builtins.isList (map match lines));
 in
 service.run "${service.name}-dependencies" { } ''
-  cp -r --no-preserve=mode ${service.std} $out
-  export GOCACHE=$out GOMODCACHE=$TMPDIR/modules
+  mkdir $out
+  cp -r --no-preserve=mode ${service.std} $out/cache
+  export GOCACHE=$out/cache GOMODCACHE=$out/modules
   cd ${source.dependencies}
+  ${lib.optionalString (service.vendorHash != null) "go mod download"}
   # What does not compile by itself is left for the service.
   go build $(go list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ${toString (lib.unique imports)}) || true
 ''

@@ -21,16 +21,22 @@ let
     builtins.any (
       wanted: lib.hasPrefix "${wanted}/" "${path}/" || lib.hasPrefix "${path}/" wanted
     ) paths;
+  # go.mod and go.work may name modules in other folders.
+  isOfModule =
+    file:
+    builtins.elem (baseNameOf file) [
+      "go.mod"
+      "go.sum"
+      "go.work"
+      "go.work.sum"
+    ];
+  ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive src);
 in
 {
   all = only (_: true);
   tests = only (path: !isExcluded path);
   server = only (path: !isExcluded path && !lib.hasSuffix "_test.go" path);
-  dependencies = only (within [
-    "go.mod"
-    "go.sum"
-    "vendor"
-  ]);
+  dependencies = only (within ([ "vendor" ] ++ map (lib.removePrefix "${src}/") ofModules));
   versions = only (path: path == "go.mod" || lib.hasPrefix "Dockerfile" path);
   files = only (within service.files);
 }
