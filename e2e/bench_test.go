@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +35,7 @@ var servers = []struct{ name, lacks string }{
 }
 
 // BenchmarkServers prints a table of this server, as built for the image, beside others that answer the same, and draws it. All
-// have the garbage collector that this one has on Heroku.
+// have the settings of the garbage collector that this one has on Heroku.
 func BenchmarkServers(b *testing.B) {
 	dir := b.TempDir()
 	run(b, "..", goEnv(), strings.Replace(goBuild, "-o result-server", "-o "+dir+"/server", 1))
@@ -52,7 +51,7 @@ func BenchmarkServers(b *testing.B) {
 	measured := make([][]sample, len(servers))
 	for round := range rounds {
 		for i, server := range servers {
-			s := measure(b, filepath.Join(dir, server.name), requests, "ANSWER="+dir+"/answer", "DYNO=web.1", "GOMEMLIMIT=460MiB", "GOGC=400")
+			s := measure(b, filepath.Join(dir, server.name), requests, "ANSWER=/answer", "DYNO=web.1", "GOMEMLIMIT=460MiB", "GOGC=400")
 			if server.name != "bare" {
 				sameAnswer(b, server.name, s.answer, want)
 			}
@@ -82,7 +81,7 @@ func BenchmarkServers(b *testing.B) {
 			return values
 		}
 		cpu := func(s sample) float64 { return s.cpu.Seconds() }
-		size := float64(compressedSize([]byte(read(b, filepath.Join(dir, server.name))))) / 1e6
+		size := float64(compressedSize(b, []byte(read(b, filepath.Join(dir, server.name))))) / 1e6
 		fmt.Printf("| %s | %v | %v | %v | %v | %v | %v | %v | %.2f | %s |\n", server.name, beside(0, cpu), beside(1, cpu),
 			beside(0, func(s sample) float64 { return s.throughput }),
 			beside(0, func(s sample) float64 { return s.p99.Seconds() }),
@@ -126,7 +125,8 @@ func sameAnswer(b *testing.B, name string, got, want []byte) {
 	}
 }
 
-// startOnFreePort starts a server and waits until it listens.
+// startOnFreePort starts a server and waits until it listens. For the server, there are no files but those beside it, as in the
+// image: net/http, for one, reads the system's table of file types.
 func startOnFreePort(b testing.TB, program string, env ...string) (command *exec.Cmd, address string) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -139,7 +139,8 @@ func startOnFreePort(b testing.TB, program string, env ...string) (command *exec
 
 func startOn(b testing.TB, address, program string, env ...string) *exec.Cmd {
 	_, port, _ := net.SplitHostPort(address)
-	command := exec.Command(program)
+	command := exec.Command("/" + filepath.Base(program))
+	command.SysProcAttr = &syscall.SysProcAttr{Chroot: filepath.Dir(program)}
 	command.Env = append(env, "PORT="+port)
 	stdout, err := command.StdoutPipe() // Like Logplex, it is read all the time.
 	if err != nil {
@@ -275,12 +276,14 @@ func resident(pid int) int64 {
 }
 
 // compressedSize is what gzip -9 makes of the content.
-func compressedSize(content []byte) int {
-	var compressed bytes.Buffer
-	writer, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
-	writer.Write(content)
-	writer.Close()
-	return compressed.Len()
+func compressedSize(b *testing.B, content []byte) int {
+	gzip := exec.Command("gzip", "-9")
+	gzip.Stdin = bytes.NewReader(content)
+	compressed, err := gzip.Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return len(compressed)
 }
 
 // debian makes debian:12-slim, near enough, and of that a base image without a shell, as distroless/static is.
@@ -315,7 +318,7 @@ func BenchmarkImages(b *testing.B) {
 		build(b, dir, classic, tag, "")
 		size, files := 0, 0
 		for _, layer := range layers(b, tag) {
-			size += compressedSize(layer)
+			size += compressedSize(b, layer)
 			for header := range untar(b, layer) {
 				if header.Typeflag != tar.TypeDir {
 					files++
@@ -371,7 +374,8 @@ func draw(b *testing.B, name, title string, bars []bar) {
 const usual = `FROM %[1]s AS build
 WORKDIR /src
 COPY . .
-RUN --mount=type=cache,target=/go/pkg/mod,id=mod%[2]d --mount=type=cache,target=/root/.cache/go-build,id=build%[2]d \
+ENV GOMODCACHE=/modcache GOCACHE=/cache
+RUN --mount=type=cache,target=/modcache,id=mod%[2]d --mount=type=cache,target=/cache,id=build%[2]d \
   CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /server .
 FROM heroku-go-example/distroless
 COPY --from=build /server /server
@@ -387,45 +391,42 @@ func BenchmarkBuilds(b *testing.B) {
 	registry := serveRegistry(b, dir)
 	run(b, ".", os.Environ(), "docker tag heroku-go-example/distroless "+registry+"/base && docker push "+registry+"/base")
 
-	grpc := newService(b, "grpc", grpcHash)
-	this := &service{dir: checkout(b), env: os.Environ()}
+	base, image := withModules(b), registry+"/image"
+	docker := buildKit + " docker build --network none --tag " + image
+	push := "docker push " + image
+	ko := "GOPROXY=file://" + modules + " $DIR/ko build --bare --sbom=none"
+
+	services := []*service{{dir: checkout(b), env: os.Environ()}, newService(b, "grpc", grpcHash)}
 	fmt.Println("| service | build | cold s | after an edit s | pushed after an edit MB |")
 	fmt.Println("|---|---|--:|--:|--:|")
-	for name, s := range map[string]*service{"this server": this, "grpc": grpc} {
-		now := time.Now().UnixNano()
-		dockerfile := filepath.Join(dir, "usual")
-		os.WriteFile(dockerfile, fmt.Appendf(nil, usual, withModules, now), 0o644)
-		image := registry + "/image"
-		ko := append(s.env, "GOCACHE="+b.TempDir(), "KO_DOCKER_REPO="+image, "KO_DEFAULTBASEIMAGE="+registry+"/base", "GOFLAGS=-buildvcs=false", "GOPROXY=file://"+modules, "GOTOOLCHAIN=go"+goVersion())
-		store := b.TempDir()
-		for _, way := range []struct {
-			name        string
-			build, push func()
-		}{
-			{"docker build", func() { s.docker(b, buildKit, image) }, func() { run(b, ".", os.Environ(), "docker push "+image) }},
-			{"docker build, a usual Dockerfile", func() {
-				run(b, s.dir, os.Environ(), buildKit+" docker build --network none --file "+dockerfile+" --tag "+image+" .")
-			},
-				func() { run(b, ".", os.Environ(), "docker push "+image) }},
-			{"nix build", func() { s.nix(b, "nix build --store "+store+" --out-link "+dir+"/result .#image") },
-				func() {
-					run(b, ".", os.Environ(), "skopeo copy --dest-tls-verify=false docker-archive:"+store+"$(readlink "+dir+"/result) docker://"+image)
-				}},
-			{"ko build", func() { run(b, s.dir, ko, dir+"/ko build --bare --sbom=none --push=false .") },
-				func() { run(b, s.dir, ko, dir+"/ko build --bare --sbom=none .") }},
+	for i, s := range services {
+		store, dockerfile := b.TempDir(), filepath.Join(dir, "usual")
+		os.WriteFile(dockerfile, fmt.Appendf(nil, usual, base, time.Now().UnixNano()), 0o644)
+		env := append(s.env, "GOCACHE="+b.TempDir(), "KO_DOCKER_REPO="+image, "KO_DEFAULTBASEIMAGE="+registry+"/base", "GOFLAGS=-buildvcs=false",
+			"GOTOOLCHAIN=go"+goVersion(), "BASE="+base, "STORE="+store, "DIR="+dir)
+		for _, way := range []struct{ name, build, push string }{
+			{"docker build", docker + " --build-arg GO_IMAGE=$BASE .", push},
+			{"docker build, a usual Dockerfile", docker + " --file $DIR/usual .", push},
+			{"nix build", withDouble(b, s.dir, "nix build --store $STORE --out-link $DIR/result .#image"),
+				"skopeo copy --dest-tls-verify=false docker-archive:$STORE$(readlink $DIR/result) docker://" + image},
+			{"ko build", ko + " --push=false .", ko + " ."},
 		} {
 			run(b, ".", os.Environ(), "docker builder prune --all --force") // It has the standard library.
-			seconds := func() float64 { start := time.Now(); way.build(); return time.Since(start).Seconds() }
+			seconds := func() float64 {
+				start := time.Now()
+				run(b, s.dir, env, way.build)
+				return time.Since(start).Seconds()
+			}
 			cold := seconds()
-			way.push()
+			run(b, s.dir, env, way.push)
 			var edits spread
 			for range 5 {
-				run(b, s.dir, os.Environ(), fmt.Sprintf("echo 'var edited%[1]d = %[1]d' >>main.go && git add --all", time.Now().UnixNano()))
+				run(b, s.dir, env, fmt.Sprintf("echo 'func init() { println(%d) }' >>main.go && git add --all", time.Now().UnixNano()))
 				edits = append(edits, seconds())
 			}
 			before := stored(b, dir)
-			way.push()
-			fmt.Printf("| %s | %s | %.1f | %v | %.2f |\n", name, way.name, cold, edits, float64(stored(b, dir)-before)/1e6)
+			run(b, s.dir, env, way.push)
+			fmt.Printf("| %s | %s | %.1f | %v | %.2f |\n", []string{"this server", "grpc"}[i], way.name, cold, edits, float64(stored(b, dir)-before)/1e6)
 		}
 	}
 	b.ReportMetric(0, "ns/op") // It means nothing here.

@@ -384,8 +384,8 @@ func replaceBoth(t *testing.T, program, interval string, env ...string) (answere
 
 func TestBehindAnotherBalancerNoRequestIsLostEither(t *testing.T) {
 	dir := t.TempDir()
-	run(t, "..", os.Environ(), "go build -o "+dir+"/server .")
-	run(t, "peers", os.Environ(), "go build -o "+dir+"/bare ./bare")
+	run(t, "..", goEnv(), "go build -o "+dir+"/server .")
+	run(t, "peers", goEnv(), "go build -o "+dir+"/bare ./bare")
 	run(t, dir, os.Environ(), `printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello' >answer`)
 	for _, interval := range []string{"2s", "5s"} {
 		t.Run(interval, func(t *testing.T) {
@@ -395,7 +395,7 @@ func TestBehindAnotherBalancerNoRequestIsLostEither(t *testing.T) {
 			if len(failed) > 0 || answered < 1000 {
 				t.Errorf("%d requests failed and %d did not: %q", len(failed), answered, failed[:min(1, len(failed))])
 			}
-			if answered, failed := replaceBoth(t, dir+"/bare", interval, "ANSWER="+dir+"/answer"); len(failed) == 0 {
+			if answered, failed := replaceBoth(t, dir+"/bare", interval, "ANSWER=/answer"); len(failed) == 0 {
 				t.Errorf("servers that stop at once lose none of %d requests: would this test notice?", answered)
 			} else {
 				t.Logf("of a server that stops at once: %d answered, %d failed, the first one: %s", answered, len(failed), failed[0])

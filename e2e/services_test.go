@@ -58,14 +58,20 @@ func (s *service) built(t *testing.T, what string) string {
 	return strings.TrimSpace(s.nix(t, "nix build --no-link --print-out-paths .#"+what+" 2>/dev/null"))
 }
 
-const withModules = "heroku-go-example-e2e:with-modules"
+// withModules makes the base image for Go with the services' modules, and returns its tag.
+func withModules(t testing.TB) (tag string) {
+	t.Helper()
+	tag = "heroku-go-example-e2e:with-modules"
+	run(t, ".tools/modules", os.Environ(), fmt.Sprintf("printf 'FROM %s\\nCOPY . /modules\\nENV GOPROXY=file:///modules\\n' >../modules.Dockerfile && %s docker build --quiet --file ../modules.Dockerfile --tag %s .", goImage, classic, tag))
+	return tag
+}
 
-// tryDocker builds the image with the arguments, from a base image that has the modules.
+// tryDocker builds the image with the arguments.
 func (s *service) tryDocker(t testing.TB, builder, tag string, args ...string) (string, error) {
 	t.Helper()
-	run(t, ".tools/modules", os.Environ(), fmt.Sprintf("printf 'FROM %s\\nCOPY . /modules\\nENV GOPROXY=file:///modules\\n' >../modules.Dockerfile && %s docker build --quiet --file ../modules.Dockerfile --tag %s .", goImage, classic, withModules))
+	base := withModules(t)
 	atEnd(t, func() { exec.Command("docker", "rmi", tag).Run() })
-	command := fmt.Sprintf("%s docker build --network none --build-arg GO_IMAGE=%s --tag %s", builder, withModules, tag)
+	command := fmt.Sprintf("%s docker build --network none --build-arg GO_IMAGE=%s --tag %s", builder, base, tag)
 	for _, arg := range args {
 		command += " --build-arg '" + arg + "'"
 	}
