@@ -40,7 +40,8 @@ func BenchmarkServers(b *testing.B) {
 	dir := b.TempDir()
 	run(b, "..", goEnv(), strings.Replace(goBuild, "-o result-server", "-o "+dir+"/server", 1))
 	run(b, "peers", goEnv(), strings.Replace(goBuild, "-o result-server .", "-o "+dir+" ./...", 1))
-	command, address := startOnFreePort(b, dir+"/server", "DYNO=web.1")
+	command := amongItsFiles(dir + "/server")
+	address := startOnFreePort(b, command, "DYNO=web.1")
 	want := ask(b, address)
 	command.Process.Kill()
 	command.Wait()
@@ -125,22 +126,28 @@ func sameAnswer(b *testing.B, name string, got, want []byte) {
 	}
 }
 
-// startOnFreePort starts a server and waits until it listens. For the server, there are no files but those beside it, as in the
-// image: net/http, for one, reads the system's table of file types.
-func startOnFreePort(b testing.TB, program string, env ...string) (command *exec.Cmd, address string) {
+// amongItsFiles is a program that sees no files but those beside it, as in the image: net/http, for one, reads the system's table
+// of file types. There is no /proc either.
+func amongItsFiles(program string) *exec.Cmd {
+	command := exec.Command("/" + filepath.Base(program))
+	command.SysProcAttr = &syscall.SysProcAttr{Chroot: filepath.Dir(program)}
+	return command
+}
+
+// startOnFreePort starts a server and waits until it listens.
+func startOnFreePort(b testing.TB, command *exec.Cmd, env ...string) (address string) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	address = free.Addr().String()
 	free.Close()
-	return startOn(b, address, program, env...), address
+	startOn(b, address, command, env...)
+	return address
 }
 
-func startOn(b testing.TB, address, program string, env ...string) *exec.Cmd {
+func startOn(b testing.TB, address string, command *exec.Cmd, env ...string) {
 	_, port, _ := net.SplitHostPort(address)
-	command := exec.Command("/" + filepath.Base(program))
-	command.SysProcAttr = &syscall.SysProcAttr{Chroot: filepath.Dir(program)}
 	command.Env = append(env, "PORT="+port)
 	stdout, err := command.StdoutPipe() // Like Logplex, it is read all the time.
 	if err != nil {
@@ -155,10 +162,10 @@ func startOn(b testing.TB, address, program string, env ...string) *exec.Cmd {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
-			return command
+			return
 		}
 		if time.Now().After(deadline) {
-			b.Fatalf("%s does not listen", program)
+			b.Fatalf("%s does not listen", command.Path)
 		}
 		time.Sleep(200 * time.Microsecond)
 	}
@@ -178,7 +185,8 @@ type sample struct {
 func measure(b *testing.B, program string, n int, env ...string) sample {
 	var s sample
 	start := time.Now()
-	command, address := startOnFreePort(b, program, env...)
+	command := amongItsFiles(program)
+	address := startOnFreePort(b, command, env...)
 	defer func() { command.Process.Kill(); command.Wait() }()
 	s.answer = ask(b, address)
 	s.start = time.Since(start)
@@ -198,7 +206,9 @@ func measure(b *testing.B, program string, n int, env ...string) sample {
 			buffer := make([]byte, 64<<10)
 			for range n/len(latencies) + 1 {
 				sent := time.Now()
-				exchange(b, conn, buffer)
+				if exchange(b, conn, buffer) == nil {
+					return
+				}
 				latencies[i] = append(latencies[i], time.Since(sent))
 			}
 		})
@@ -287,7 +297,7 @@ func compressedSize(b *testing.B, content []byte) int {
 }
 
 // debian makes debian:12-slim, near enough, and of that a base image without a shell, as distroless/static is.
-const debian = `docker image inspect heroku-go-example/distroless >/dev/null 2>&1 && exit
+const debian = `docker image inspect heroku-go-example/distroless heroku-go-example/debian:12 >/dev/null 2>&1 && exit
 root=$(mktemp -d)
 debootstrap --variant=minbase --include=ca-certificates,tzdata bookworm "$root" >/dev/null
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man
@@ -461,7 +471,11 @@ func serveRegistry(b *testing.B, dir string) string {
 // stored is how many bytes the registry has.
 func stored(b *testing.B, dir string) (bytes int64) {
 	filepath.WalkDir(filepath.Join(dir, "registry"), func(path string, entry os.DirEntry, err error) error {
-		if info, err := entry.Info(); err == nil && entry.Name() == "data" {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && entry.Name() == "data" {
 			bytes += info.Size()
 		}
 		return err

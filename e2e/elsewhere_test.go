@@ -360,7 +360,8 @@ func replaceBoth(t *testing.T, program, interval string, env ...string) (answere
 	var servers [2]*exec.Cmd
 	var addresses [2]string
 	for i := range servers {
-		servers[i], addresses[i] = startOnFreePort(t, program, env...)
+		servers[i] = exec.Command(program)
+		addresses[i] = startOnFreePort(t, servers[i], env...)
 	}
 	b := startBalancer(t, interval, addresses[:])
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -374,7 +375,8 @@ func replaceBoth(t *testing.T, program, interval string, env ...string) (answere
 		servers[i].Process.Signal(syscall.SIGTERM)
 		b.waitFor(t, 1)
 		servers[i].Wait()
-		servers[i] = startOn(t, addresses[i], program, env...)
+		servers[i] = exec.Command(program)
+		startOn(t, addresses[i], servers[i], env...)
 		b.waitFor(t, 2)
 	}
 	end()
@@ -395,7 +397,7 @@ func TestBehindAnotherBalancerNoRequestIsLostEither(t *testing.T) {
 			if len(failed) > 0 || answered < 1000 {
 				t.Errorf("%d requests failed and %d did not: %q", len(failed), answered, failed[:min(1, len(failed))])
 			}
-			if answered, failed := replaceBoth(t, dir+"/bare", interval, "ANSWER=/answer"); len(failed) == 0 {
+			if answered, failed := replaceBoth(t, dir+"/bare", interval, "ANSWER="+dir+"/answer"); len(failed) == 0 {
 				t.Errorf("servers that stop at once lose none of %d requests: would this test notice?", answered)
 			} else {
 				t.Logf("of a server that stops at once: %d answered, %d failed, the first one: %s", answered, len(failed), failed[0])

@@ -1,6 +1,6 @@
 # Go's build cache with the standard library and what the service imports of other modules, compiled, and without vendor/
-# these modules. It sees the names of these packages, go.mod, go.sum and vendor/ alone, so most edits of the service leave
-# it as it is.
+# these modules. It sees the names of these packages, vendor/ and what says which modules there are, so most edits of the
+# service leave it as it is.
 service:
 let
   inherit (service) source;

@@ -6,7 +6,8 @@ service.run "${service.name}-server"
     meta.mainProgram = "server";
   }
   ''
-    # Read in place: a copy takes seconds. Without goindex=0, go would write its index of packages there.
+    # Read in place: a copy, even of links, takes seconds. Builders cannot write to the store, and what go would write there
+    # can be missing, but for its index of packages: hence goindex=0.
     export GOCACHE=${service.dependencies}/cache GOMODCACHE=${service.dependencies}/modules GODEBUG=goindex=0
     cd ${service.source.server}
     main=${service.pkgs.lib.escapeShellArg (toString main)}

@@ -30,13 +30,14 @@ let
       "go.work"
       "go.work.sum"
     ];
-  ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive src);
+  server = only (path: !isExcluded path && !lib.hasSuffix "_test.go" path);
+  ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
 in
 {
   all = only (_: true);
   tests = only (path: !isExcluded path);
-  server = only (path: !isExcluded path && !lib.hasSuffix "_test.go" path);
-  dependencies = only (within ([ "vendor" ] ++ map (lib.removePrefix "${src}/") ofModules));
+  inherit server;
+  dependencies = only (within ([ "vendor" ] ++ map (lib.removePrefix "${server}/") ofModules));
   versions = only (path: path == "go.mod" || lib.hasPrefix "Dockerfile" path);
   files = only (within service.files);
 }

@@ -33,7 +33,7 @@ func (rec *recorder) WriteHeader(status int) {
 		rec.begun.Store(true)
 		rec.status = status
 	}
-	if status < 200 { // net/http writes it at once.
+	if status < 200 { // net/http writes all of these but 101 at once.
 		rec.extend()
 	} else if rec.draining.Load() {
 		rec.Header().Set("Connection", "close")
