@@ -1,6 +1,6 @@
 // Server is an example of a Go web server on Heroku.
 //
-//	server [web]         serves HTTP on every interface, port $PORT (8080 when unset)
+//	server [web]         serves HTTP on every interface, port $PORT (8080 when unset); so do -- and an empty argument
 //	server healthcheck   asks the server on $PORT whether it is healthy, for images that have no shell and no curl
 //	server version       prints what is running: what /version answers
 //
@@ -66,7 +66,7 @@ func main() {
 // run is the program. As a server it returns after a signal, when all requests are answered.
 func run(args []string, getenv func(string) string, stdout io.Writer) error {
 	command := "web"
-	if len(args) > 0 {
+	if len(args) > 0 && args[0] != "--" && args[0] != "" { // As the other images' CMD, and `heroku container:run web`, have it.
 		command = args[0]
 	}
 	if len(args) > 1 || (command != "web" && command != "healthcheck" && command != "version") {

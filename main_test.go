@@ -226,7 +226,9 @@ func TestBadConfigurationStopsTheProgramAtOnceWithCode2(t *testing.T) {
 	for _, command := range [][]string{nil, {"web"}, {"healthcheck"}, {"version"}} {
 		failsWith(t, 2, `PORT="abc": want a number from 0 to 65535`, []string{"PORT=abc"}, command...)
 	}
-	failsWith(t, 2, `LOG_LEVEL="loud": want debug, info, warn or error`, []string{"PORT=0", "LOG_LEVEL=loud"})
+	for _, serve := range [][]string{nil, {"web"}, {"--"}, {""}} {
+		failsWith(t, 2, `LOG_LEVEL="loud": want debug, info, warn or error`, []string{"PORT=0", "LOG_LEVEL=loud"}, serve...)
+	}
 	failsWith(t, 2, `LOG_FORMAT="xml": want text or json`, []string{"PORT=0", "LOG_FORMAT=xml"})
 	for _, value := range []string{"5", "soon", "-1s", "26s"} {
 		failsWith(t, 2, `DRAIN_TIME="`+value+`": want a duration from 0s to 25s`, []string{"PORT=0", "DRAIN_TIME=" + value})
@@ -244,7 +246,7 @@ func TestATakenPortStopsTheProgramAtOnceWithCode1(t *testing.T) {
 }
 
 func TestAnUnknownCommandIsAnsweredWithTheUsageAndCode2(t *testing.T) {
-	for _, args := range [][]string{{"serve"}, {""}, {"-h"}, {"web", "8080"}, {"/bin/sh", "-c", "web"}} {
+	for _, args := range [][]string{{"serve"}, {"-h"}, {"web", "8080"}, {"", ""}, {"--", "web"}, {"/bin/sh", "-c", "web"}} {
 		failsWith(t, 2, "usage: server [web | healthcheck | version]", nil, args...)
 	}
 }

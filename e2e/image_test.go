@@ -138,6 +138,7 @@ func TestAContainerNeedsNoRootNoCapabilitiesNoDiskAndNoTimeZonesOfTheSystem(t *t
 		t.Errorf("got the log %s, want the time in Tokyo", log)
 	}
 	run(t, ".", os.Environ(), "docker exec "+name+" /server healthcheck")
+	startContainer(t, "heroku-go-example-e2e:container ''") // So `heroku container:run web` does it.
 	if out, err := try(t, ".", os.Environ(), "docker exec --env PORT=1 "+name+" /server healthcheck"); err == nil {
 		t.Errorf("healthcheck of a port where nobody listens: want an error, got %q", out)
 	}
