@@ -100,6 +100,14 @@ type spread []float64
 
 func (s spread) median() float64 { return slices.Sorted(slices.Values(s))[len(s)/2] }
 
+// beside are the values divided by another's in the same round.
+func (s spread) beside(other spread) (ratios spread) {
+	for i, value := range s {
+		ratios = append(ratios, value/other[i])
+	}
+	return ratios
+}
+
 func (s spread) String() string {
 	return fmt.Sprintf("%.2f [%.2f..%.2f]", s.median(), slices.Min(s), slices.Max(s))
 }
@@ -392,8 +400,10 @@ COPY --from=build /server /server
 ENTRYPOINT ["/server"]
 `
 
-// BenchmarkBuilds prints a table of the ways to build an image: all at once, after an edit, and what a registry then gets.
+// BenchmarkBuilds prints a table of the ways to build an image: all at once, after an edit, after one that adds an import, and
+// what a registry gets after an edit. Each round has all ways, so that other work of the machine slows all.
 func BenchmarkBuilds(b *testing.B) {
+	const rounds = 5
 	run(b, ".", os.Environ(), debian)
 	dir := b.TempDir()
 	run(b, ".", append(os.Environ(), "GOTOOLCHAIN=go"+goVersion(), "GOBIN="+dir), "go install github.com/google/ko@v0.19.1")
@@ -406,37 +416,64 @@ func BenchmarkBuilds(b *testing.B) {
 	push := "docker push " + image
 	ko := "GOPROXY=file://" + modules + " $DIR/ko build --bare --sbom=none"
 
-	services := []*service{{dir: checkout(b), env: os.Environ()}, newService(b, "grpc", grpcHash)}
-	fmt.Println("| service | build | cold s | after an edit s | pushed after an edit MB |")
-	fmt.Println("|---|---|--:|--:|--:|")
-	for i, s := range services {
-		store, dockerfile := b.TempDir(), filepath.Join(dir, "usual")
-		os.WriteFile(dockerfile, fmt.Appendf(nil, usual, base, time.Now().UnixNano()), 0o644)
-		env := append(s.env, "GOCACHE="+b.TempDir(), "KO_DOCKER_REPO="+image, "KO_DEFAULTBASEIMAGE="+registry+"/base", "GOFLAGS=-buildvcs=false",
-			"GOTOOLCHAIN=go"+goVersion(), "BASE="+base, "STORE="+store, "DIR="+dir)
-		for _, way := range []struct{ name, build, push string }{
-			{"docker build", docker + " --build-arg GO_IMAGE=$BASE .", push},
-			{"docker build, a usual Dockerfile", docker + " --file $DIR/usual .", push},
-			{"nix build", withDouble(b, s.dir, "nix build --store $STORE --out-link $DIR/result .#image"),
-				"skopeo copy --dest-tls-verify=false docker-archive:$STORE$(readlink $DIR/result) docker://" + image},
-			{"ko build", ko + " --push=false .", ko + " ."},
-		} {
-			run(b, ".", os.Environ(), "docker builder prune --all --force") // It has the standard library.
-			seconds := func() float64 {
-				start := time.Now()
-				run(b, s.dir, env, way.build)
-				return time.Since(start).Seconds()
+	ways := []struct{ name, build, push string }{
+		{"docker build", docker + " --build-arg GO_IMAGE=$BASE .", push},
+		{"docker build, a usual Dockerfile", docker + " --file $DIR/usual .", push},
+		{"nix build", "nix build --store $STORE --out-link $DIR/result .#image",
+			"skopeo copy --dest-tls-verify=false docker-archive:$STORE$(readlink $DIR/result) docker://" + image},
+		{"ko build", ko + " --push=false .", ko + " ."},
+	}
+	peers := []int{1, 1, 3, 3} // Those that the ways are compared with.
+	fmt.Println("| service | build | cold s | beside | after an edit s | beside | after a new import s | beside | pushed MB |")
+	fmt.Println("|---|---|--:|--:|--:|--:|--:|--:|--:|")
+	for _, subject := range []struct{ name, newImport string }{{"this server", "net/rpc"}, {"grpc", "google.golang.org/grpc/reflection"}} {
+		measured := make([]struct{ cold, edit, newImport spread }, len(ways))
+		pushed := make([]int64, len(ways))
+		for round := range rounds {
+			s := &service{dir: checkout(b), env: os.Environ()}
+			if subject.name != "this server" {
+				s = newService(b, subject.name, grpcHash)
 			}
-			cold := seconds()
-			run(b, s.dir, env, way.push)
-			var edits spread
-			for range 5 {
-				run(b, s.dir, env, fmt.Sprintf("echo 'func init() { println(%d) }' >>main.go && git add --all", time.Now().UnixNano()))
-				edits = append(edits, seconds())
+			store, dockerfile := b.TempDir(), filepath.Join(dir, "usual")
+			os.WriteFile(dockerfile, fmt.Appendf(nil, usual, base, time.Now().UnixNano()), 0o644)
+			env := append(s.env, "GOCACHE="+b.TempDir(), "KO_DOCKER_REPO="+image, "KO_DEFAULTBASEIMAGE="+registry+"/base", "GOFLAGS=-buildvcs=false",
+				"GOTOOLCHAIN=go"+goVersion(), "BASE="+base, "STORE="+store, "DIR="+dir)
+			// Docker and ko have Go, too.
+			run(b, s.dir, env, withDouble(b, s.dir, "nix build --store $STORE --no-link .#toolchain"))
+			for i, way := range ways {
+				run(b, ".", os.Environ(), "docker builder prune --all --force") // It has what another way has compiled.
+				seconds := func(edit string) float64 {
+					run(b, s.dir, env, edit+" && git add --all")
+					build := way.build
+					if strings.HasPrefix(build, "nix ") {
+						build = withDouble(b, s.dir, build)
+					}
+					start := time.Now()
+					run(b, s.dir, env, build)
+					return time.Since(start).Seconds()
+				}
+				m := &measured[i]
+				m.cold = append(m.cold, seconds("rm -f more.go"))
+				if round == 0 {
+					run(b, s.dir, env, way.push)
+				}
+				var edits spread
+				for range 3 {
+					edits = append(edits, seconds(fmt.Sprintf("echo 'func init() { println(%d) }' >>main.go", time.Now().UnixNano())))
+				}
+				m.edit = append(m.edit, edits.median())
+				if round == 0 {
+					before := stored(b, dir)
+					run(b, s.dir, env, way.push)
+					pushed[i] = stored(b, dir) - before
+				}
+				m.newImport = append(m.newImport, seconds(fmt.Sprintf("printf 'package main\\nimport _ \"%s\"\\n' >more.go", subject.newImport)))
 			}
-			before := stored(b, dir)
-			run(b, s.dir, env, way.push)
-			fmt.Printf("| %s | %s | %.1f | %v | %.2f |\n", []string{"this server", "grpc"}[i], way.name, cold, edits, float64(stored(b, dir)-before)/1e6)
+		}
+		for i, way := range ways {
+			m, peer := measured[i], measured[peers[i]]
+			fmt.Printf("| %s | %s | %.1f | %v | %.2f | %v | %.2f | %v | %.2f |\n", subject.name, way.name, m.cold.median(), m.cold.beside(peer.cold),
+				m.edit.median(), m.edit.beside(peer.edit), m.newImport.median(), m.newImport.beside(peer.newImport), float64(pushed[i])/1e6)
 		}
 	}
 	b.ReportMetric(0, "ns/op") // It means nothing here.

@@ -75,7 +75,7 @@ func findTools() error {
 		}
 	}
 	os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	for _, tool := range []string{"docker", "podman", "haproxy", "node", "skopeo", "curl", "jq", "shellcheck", "git", "script", "unshare"} {
+	for _, tool := range []string{"docker", "podman", "haproxy", "node", "skopeo", "curl", "jq", "shellcheck", "git", "script", "unshare", "qemu-aarch64-static"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err
 		}

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,7 +63,7 @@ func (e *engine) answers() {
 }
 
 // withBuildKit makes `docker build` that of today: buildx, with BuildKit beside the daemon.
-func (e *engine) withBuildKit() {
+func (e *engine) withBuildKit(options ...string) {
 	e.Helper()
 	dir, err := filepath.Abs(".tools/bin")
 	if err != nil {
@@ -69,7 +71,7 @@ func (e *engine) withBuildKit() {
 	}
 	work := e.TempDir()
 	socket, registry := "unix://"+work+"/socket", "registry."+herokutest.Host
-	daemon := exec.Command("buildkitd", "--addr", socket, "--root", work+"/root", "--oci-worker-net", "host", "--oci-worker-gc=false")
+	daemon := exec.Command("buildkitd", append(options, "--addr", socket, "--root", work+"/root", "--oci-worker-net", "host", "--oci-worker-gc=false")...)
 	daemon.Env = e.env
 	log, err := os.Create(work + "/log")
 	if err != nil {
@@ -115,6 +117,60 @@ func TestTodaysDockerPushesWithTheReadmesCommand(t *testing.T) {
 	}
 }
 
+// chips are those that images are for.
+var chips = []string{"amd64", "arm64"}
+
+// forChip is what `go build` makes of the checkout for a chip.
+func forChip(t *testing.T, dir, chip string) string {
+	t.Helper()
+	run(t, dir, append(goEnv(), "GOARCH="+chip), goBuild)
+	return read(t, filepath.Join(dir, "result-server"))
+}
+
+func TestEachChipGetsItsImageAndNothingIsCompiledUnderEmulation(t *testing.T) {
+	e := &engine{testApp: newApp(t, startHeroku(t), "chips"), dir: checkout(t)}
+	e.withBuildKit("--oci-worker-platform", "linux/arm64") // As on a Mac with Apple silicon.
+	images := t.TempDir()
+	log := e.runs("docker build --platform linux/amd64,linux/arm64 --progress plain --output type=local,dest=" + images + " .")
+	steps := regexp.MustCompile(`(?m)^#\d+ \[(\S+).*\] RUN`).FindAllStringSubmatch(log, -1)
+	if len(steps) < 6 {
+		t.Errorf("got %d steps that run something, want three for each chip: %s", len(steps), log)
+	}
+	for _, step := range steps {
+		if step[1] != "linux/arm64" && step[1] != "linux/arm64->amd64" {
+			t.Errorf("got %q, want nothing that runs for another chip than the builder's", step[0])
+		}
+	}
+	nix(t, e.dir, os.Environ(), "nix build .#server --out-link nix-amd64")
+	nix(t, e.dir, os.Environ(), "nix build .#image.arm64.server --out-link nix-arm64")
+	for _, chip := range chips {
+		want := forChip(t, e.dir, chip)
+		t.Logf("%x  %s", sha256.Sum256([]byte(want)), chip)
+		for way, file := range map[string]string{"BuildKit": images + "/linux_" + chip + "/server", "Nix": filepath.Join(e.dir, "nix-"+chip, "bin/server")} {
+			if read(t, file) != want {
+				t.Errorf("%s and go build give different executables for %s", way, chip)
+			}
+		}
+	}
+	// The one for arm64 runs, and knows itself.
+	says := run(t, images, os.Environ(), "qemu-aarch64-static linux_arm64/server version")
+	if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(read(t, images+"/linux_arm64/server")))); !strings.Contains(says, sum) {
+		t.Errorf("got %s, want the sha256 %s", says, sum)
+	}
+	// By default an image is for the builder's chip, and says so. container:push asks for amd64.
+	for platform, want := range map[string]string{"": "arm64", "--platform linux/amd64 ": "amd64"} {
+		e.runs("docker build " + platform + "--provenance=false --output type=docker,dest=" + images + "/image.tar .")
+		got := run(t, images, os.Environ(), "skopeo inspect --config docker-archive:image.tar | jq --raw-output .architecture")
+		if got != want+"\n" {
+			t.Errorf("docker build %s: the image is for %s, want %s", platform, got, want)
+		}
+	}
+	nix(t, e.dir, os.Environ(), "nix build .#image.arm64 --out-link nix-image")
+	if got := run(t, e.dir, os.Environ(), "skopeo inspect --config docker-archive:nix-image | jq --raw-output .architecture"); got != "arm64\n" {
+		t.Errorf("Nix's image for arm64 is for %s", got)
+	}
+}
+
 func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
 	e := &engine{testApp: newApp(t, startHeroku(t), "podman"), dir: checkout(t), base: goImage}
 	work := t.TempDir()
@@ -135,6 +191,12 @@ func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
 	e.refuses(strings.Replace(podmanPush, "--format v2s2 ", "", 1), "writing manifest: uploading manifest latest to "+e.repository+": unsupported")
 	e.runs(podmanPush)
 	e.answers()
+	for _, chip := range chips {
+		e.runs("podman build --platform linux/" + chip + " --output " + work + "/" + chip + " .")
+		if read(t, work+"/"+chip+"/server") != forChip(t, e.dir, chip) {
+			t.Errorf("podman and go build give different executables for %s", chip)
+		}
+	}
 }
 
 func TestTheReadmeHasTheCommandsOfTheseEngines(t *testing.T) {

@@ -65,7 +65,7 @@ func TestANewerGoIsPinnedWhereverItStands(t *testing.T) {
 
 	shown := run(t, dir, env, "sh nix/pin-go")
 	changed := run(t, dir, os.Environ(), "git diff")
-	wants := []string{`(?s)(\n\+ARG GO_IMAGE=docker\.io/library/golang:1\.99\.1-alpine@sha256:d{64}\n.*){2}`}
+	wants := []string{`(?s)(\n\+ARG GO_IMAGE=docker\.io/library/golang:1\.99\.1-alpine@sha256:d{64} SOURCE_DATE_EPOCH=0\n.*){2}`}
 	for i, platform := range []string{"linux-amd64", "linux-arm64", "darwin-arm64"} {
 		wants = append(wants, fmt.Sprintf(`\n\+    %s = "%d{64}";\n`, platform, i+1))
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"archive/tar"
 	"bytes"
 	"crypto/sha256"
 	"fmt"
@@ -116,10 +117,32 @@ func compiled(log string) []string {
 	return packages
 }
 
+// Go writes the files of its cache that it uses again after an hour, and deletes others after five days.
+func TestNoFileOfGosCacheInALayerGrowsOld(t *testing.T) {
+	const tag = "heroku-go-example-e2e:age"
+	build(t, checkout(t), classic, tag, "--target build")
+	layers := layers(t, tag)
+	files := 0
+	for _, layer := range layers[:len(layers)-1] { // The last one is the service's.
+		for header := range untar(t, layer) {
+			if !strings.HasPrefix(header.Name, "cache/") || header.Typeflag != tar.TypeReg {
+				continue
+			}
+			files++
+			if header.ModTime.Year() < 2036 {
+				t.Errorf("%s is dated %v, want a date far in the future", header.Name, header.ModTime)
+			}
+		}
+	}
+	if files < 500 {
+		t.Errorf("got %d files of Go's cache, want those of the dependencies", files)
+	}
+}
+
 func TestAfterAnEditOnlyTheServiceIsCompiled(t *testing.T) {
 	dir := checkout(t)
 	docker := func() string { return build(t, dir, classic, "heroku-go-example-e2e:edit", "") }
-	withNix := func() string { return nix(t, dir, os.Environ(), "nix build .#server --print-build-logs") }
+	withNix := func() string { return nix(t, dir, os.Environ(), "nix build .#server --no-link --print-build-logs") }
 	docker()
 	withNix()
 	service := strings.Fields(run(t, dir, os.Environ(), "go list -f '{{.ImportPath}}' ./..."))

@@ -144,6 +144,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku container:release web":                                      w.release,
 		"heroku open":                                                       w.open,
 		"git push heroku main":                                              w.gitPush,
+		"nix build .#image.arm64":                                           w.standsIn("e2e/engines_test.go"),
 		"nix build .#server":                                                w.nix,
 		"nix run .#verify -- my-own-app":                                    w.verify,
 		"nix run .#verify -- https://my-own-app-0123456789ab.herokuapp.com": w.verify,

@@ -2,10 +2,10 @@
 nixpkgs:
 let
   inherit (nixpkgs) lib;
-  service = import ./service.nix;
+  service = import ./service.nix "amd64"; # As Heroku.
 in
 {
-  # A whole flake. Its image is for linux/amd64, wherever it is built.
+  # A whole flake. Its images are for linux/amd64 and linux/arm64, wherever they are built.
   mkFlake =
     options:
     let

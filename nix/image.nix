@@ -13,11 +13,11 @@ let
     inherit name;
     tag = "latest";
     compressor = "none"; # The push compresses the layer.
-    architecture = "amd64"; # Otherwise it would be that of the system that builds.
+    architecture = service.arch; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
       tar -C ${service.source.files} -cf - . | tar -xf -
-      chmod -R u=rwX,go=rX .
+      chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
       mkdir -m 1777 tmp
     '';
@@ -33,6 +33,8 @@ image.overrideAttrs (
     meta.description = "Container image of ${name}, one static file";
     passthru = previous.passthru or { } // {
       inherit server word;
+      # `nix build .#image.arm64` builds the same for linux/arm64.
+      arm64 = import ./image.nix (service.for "arm64") { inherit word main; };
       # `nix build .#image.id` puts the image's ID, as docker and Heroku show it, into the file `result`.
       id = pkgs.runCommand "${name}-image-id" { nativeBuildInputs = [ pkgs.jq ]; } ''
         config=$(tar -xOf ${final.finalPackage} manifest.json | jq --raw-output '.[0].Config')

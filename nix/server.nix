@@ -1,4 +1,4 @@
-# The executable of a folder, for linux/amd64 on every system, the same to the byte as what the Dockerfile builds.
+# The executable of a folder, on every system, the same to the byte as what the Dockerfile builds.
 service: main:
 service.run "${service.name}-server"
   {
@@ -11,14 +11,11 @@ service.run "${service.name}-server"
     export GOCACHE=${service.dependencies}/cache GOMODCACHE=${service.dependencies}/modules GODEBUG=goindex=0
     cd ${service.source.server}
     main=${service.pkgs.lib.escapeShellArg (toString main)}
-    if [[ -z $main ]]; then
-      main=$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)
-      main=''${main//$PWD/.}
-      if [[ -z $main || $main == *$'\n'* ]]; then
-        go list -find . ./cmd/*/ || true
-        echo "go-on-heroku: main = null: want one package main in . and cmd/*, not" ''${main:-none}: set main >&2
-        exit 1
-      fi
+    main=''${main:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
+    main=''${main//$PWD/.}
+    if [[ -z $main || $main == *$'\n'* ]]; then
+      echo "go-on-heroku: main = null: want one package main in . and cmd/*, not" ''${main:-none}: set main >&2
+      exit 1
     fi
     ldflags="-s -w -buildid= "${service.pkgs.lib.escapeShellArg (toString service.ldflags)}
     go build -C "$main" -v -ldflags "$ldflags" -o $TMPDIR/bin/

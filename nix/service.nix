@@ -1,10 +1,11 @@
-# All that there is for a service on one system.
-pkgs: options:
+# All that there is for a service on one system, with images for linux/ARCH.
+arch: pkgs: options:
 let
   inherit (pkgs) lib;
   checked = import ./options.nix lib options;
   service = checked // {
-    inherit pkgs run std;
+    inherit arch pkgs run;
+    for = arch: (import ./service.nix arch pkgs options).service;
     # Flakes know it of `self` alone.
     commit =
       options.src.rev or (
@@ -14,6 +15,7 @@ let
           "no known commit"
       );
     toolchain = import ./toolchain.nix pkgs;
+    std = import ./std.nix pkgs service.toolchain goEnv;
     source = import ./source.nix service;
     dependencies = import ./dependencies.nix service;
     formatter = import ./formatter.nix service;
@@ -22,12 +24,11 @@ let
   # As in the Dockerfile.
   goEnv = {
     GOOS = "linux";
-    GOARCH = "amd64";
+    GOARCH = arch;
     CGO_ENABLED = "0";
     GOTOOLCHAIN = "local";
     GOFLAGS = "-trimpath -buildvcs=false";
   };
-  std = import ./std.nix pkgs service.toolchain goEnv;
   # runCommand, with Go.
   run =
     name: attributes:
@@ -60,6 +61,7 @@ in
     deploy = import ./heroku.nix service "deploy";
     verify = import ./heroku.nix service "verify";
   };
+  inherit service;
   inherit (service) formatter;
   checks = import ./checks.nix service;
   shell = import ./shell.nix service;

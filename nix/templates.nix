@@ -1,8 +1,9 @@
 # `nix flake init --template`
 let
   top = "${toString ../.}/";
-  # Of nix/ a new service takes nix/new/ alone: Nix can leave out files of a template, but move none.
-  excluded = "[.]ci|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|e2e|flake[.](lock|nix)|nix/([^/]*[.].*|pin-go)";
+  # Of nix/ a new service takes nix/new/ alone: Nix can leave out files of a template, but move none. A link would stop it halfway
+  # where there is a file of that name.
+  excluded = "[.]ci|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|e2e|Dockerfile[.]web|flake[.](lock|nix)|nix/([^/]*[.].*|pin-go)";
   next = first: ''
     Next, with an app's name of your own:
 
@@ -22,11 +23,11 @@ in
       path = ../.;
       filter = path: _: builtins.match "${top}(${excluded})" path == null;
     };
-    welcomeText = next "mv nix/new/flake.nix . && rmdir -p nix/new && git init --initial-branch main";
+    welcomeText = next "mv nix/new/flake.nix . && rmdir -p nix/new && ln -s Dockerfile Dockerfile.web && git init --initial-branch main";
   };
   existing = {
-    description = "flake.nix and four files for Docker, for an existing Go service";
-    path = ./.existing; # The dot hides its Dockerfile.web from `heroku container:push --recursive`.
+    description = "flake.nix and three files for Docker, for an existing Go service";
+    path = ./.existing;
     welcomeText = next "# Where there was a conflict, Nix has kept your file: merge it by hand.";
   };
 }
