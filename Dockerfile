@@ -2,31 +2,32 @@
 ARG GO_IMAGE=docker.io/library/golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673 SOURCE_DATE_EPOCH=0
 
 # Go runs where the build runs, and compiles for where the image goes. The classic builder knows neither platform: it is for amd64.
+# The image only has to bring some Go: if it is not the one of GOTOOLCHAIN, Go downloads that, and checks it by its checksum database.
 # Nearly every service has net/http, which is most of the work: it is a layer that all services share. Dated in the future, no
 # file of Go's cache grows old: Go would write it into the next layer again after an hour, and delete it after five days.
 FROM --platform=${BUILDPLATFORM:-linux/amd64} $GO_IMAGE AS go
-ARG TARGETARCH TAGS
-ENV GOOS=linux GOARCH=${TARGETARCH:-amd64} CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/cache GOFLAGS="-trimpath -buildvcs=false '-tags=$TAGS'"
+ARG TARGETARCH TAGS GOPROXY GOSUMDB
+ENV GOOS=linux GOARCH=${TARGETARCH:-amd64} CGO_ENABLED=0 GOTOOLCHAIN=go1.27.4+auto GOPROXY=$GOPROXY GOSUMDB=$GOSUMDB GOCACHE=/cache GOFLAGS="-trimpath -buildvcs=false '-tags=$TAGS'"
 RUN go build net/http && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 
 # What the dependencies are compiled from: a list of imports, go.mod and its like, and vendor/. Most edits leave all of it as it is.
-# The list needs no modules: they are downloaded below.
+# In this mode Go lists the imports as they are written, and needs neither the modules nor the Go that the service wants.
 FROM go AS source
 ARG MAIN
 COPY . /src
-RUN cd /src && export GOPROXY=off && main=${MAIN:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)} && [ "$main" ] && cd "$main" && echo "${PWD#/src}" >/src/go.main \
- || { echo "MAIN: want one package main in . and cmd/*, not" ${main:-none}: set MAIN >&2; exit 1; } \
- && go list -e -deps -f '{{.ImportPath}}{{"\n"}}{{join .Imports "\n"}}' | sort -u >/src/go.imports && find /src -type f ! -path '/src/vendor/*' ! -name 'go.*' -exec rm {} +
+RUN cd /src && export GO111MODULE=off && main=${MAIN:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)} && [ -d "$main" ] && echo "${main#/src}" >go.main \
+ || { go list -find . ./cmd/*/; echo "MAIN: want one package main in . and cmd/*, not" ${main:-none}: set MAIN >&2; exit 1; } \
+ && go list -e -f '{{join .Imports "\n"}}' ./... >go.imports && sort -uo go.imports go.imports && find . ! -type d ! -path './vendor/*' ! -name 'go.*' -exec rm {} +
 
-# The dependencies, then the service. What does not compile by itself is left for the service.
+# The dependencies, and a newer Go if the service wants one. Then the service. What does not compile by itself is left for it.
 FROM go AS build
 COPY --from=source /src /dependencies
-RUN go list -C "/dependencies$(cat /dependencies/go.main)" -e -export $(cat /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
+RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vendor ] || go mod download; } && go list -v -e -export $(cat /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 COPY . /src
 ARG FILES LDFLAGS
 RUN cd /src && mkdir /image && { [ -z "$FILES" ] || cp -r --parents $FILES /image; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
  || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
- && go build -C "/src$(cat /dependencies/go.main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
+ && go build -C "/src/$(cat /dependencies/go.main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
 
 # Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here; without CMD, it refuses the release. It ignores USER.
 FROM scratch

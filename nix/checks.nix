@@ -37,21 +37,15 @@ let
 in
 lib.mapAttrs' image service.images
 // {
-  # Nix takes Go from this flake, Docker from Dockerfile and plain Go from go.mod.
+  # Nix takes Go from this flake, Docker what its Dockerfile names.
   go-version = pkgs.runCommand "${name}-go-version" { } ''
-    line=$(grep '^ARG GO_IMAGE=docker.io/library/golang:${version}-' ${../Dockerfile}) || {
-      echo 'go.mod says toolchain go${version}, the ARG in Dockerfile another version: run sh nix/pin-go'
-      exit 1
-    }
-    cd ${source.versions}
-    want() {
-      if grep -s "$2" $1 | grep -Fxv "$3"; then
-        echo "this flake builds with go${version}: in $1, want the line $3"
+    cd ${source.dockerfiles}
+    for file in Dockerfile*; do
+      if grep -s GOTOOLCHAIN=go $file | grep -Fv GOTOOLCHAIN=go${version}+auto; then
+        echo "this flake builds with go${version}: in $file, want GOTOOLCHAIN=go${version}+auto"
         exit 1
       fi
-    }
-    want go.mod '^toolchain ' 'toolchain go${version}'
-    for file in Dockerfile*; do want $file '^ARG GO_IMAGE=.*golang:' "$line"; done
+    done
     touch $out
   '';
 

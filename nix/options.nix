@@ -1,5 +1,5 @@
 # Checks the options, which README.md lists, and fills in their defaults.
-lib: options:
+lib: goVersion: options:
 let
   given = lib.removeSuffix "/" (toString (options.src or "null"));
   src =
@@ -26,6 +26,22 @@ let
       value = options.${option} or default;
     in
     if valid value then value else wrong option value want;
+
+  # Docker downloads a newer Go for these lines. Nix has one alone.
+  goLine = builtins.match "[[:space:]]*(go|toolchain)[[:space:]]+(go)?([0-9][^[:space:]]*).*";
+  goLines =
+    file:
+    builtins.filter builtins.isList (
+      map goLine (lib.splitString "\n" (builtins.readFile "${src}/${file}"))
+    );
+  goFiles = builtins.filter exists [
+    "go.mod"
+    "go.work"
+    "${toString checked.main}/go.mod"
+  ];
+  newer = builtins.filter (version: builtins.compareVersions version goVersion > 0) (
+    map lib.last (lib.concatMap goLines goFiles)
+  );
 
   # The last part of the module's path that is not a version.
   moduleName =
@@ -79,7 +95,9 @@ let
   };
   unknown = builtins.attrNames (removeAttrs options (builtins.attrNames checked));
 in
-if unknown == [ ] then
-  builtins.deepSeq checked checked
-else
+if unknown != [ ] then
   throw "go-on-heroku: unknown option ${toString unknown}"
+else if newer != [ ] then
+  throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update go-on-heroku"
+else
+  builtins.deepSeq checked checked

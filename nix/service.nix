@@ -2,9 +2,15 @@
 arch: pkgs: options:
 let
   inherit (pkgs) lib;
-  checked = import ./options.nix lib options;
+  toolchain = import ./toolchain.nix pkgs;
+  checked = import ./options.nix lib toolchain.version options;
   service = checked // {
-    inherit arch pkgs run;
+    inherit
+      arch
+      pkgs
+      run
+      toolchain
+      ;
     for = arch: (import ./service.nix arch pkgs options).service;
     # Flakes know it of `self` alone.
     commit =
@@ -14,8 +20,7 @@ let
         else
           "no known commit"
       );
-    toolchain = import ./toolchain.nix pkgs;
-    std = import ./std.nix pkgs service.toolchain goEnv;
+    std = import ./std.nix pkgs toolchain goEnv;
     source = import ./source.nix service;
     dependencies = import ./dependencies.nix service;
     formatter = import ./formatter.nix service;

@@ -38,6 +38,6 @@ in
   tests = only (path: !isExcluded path);
   inherit server;
   dependencies = only (within ([ "vendor" ] ++ map (lib.removePrefix "${server}/") ofModules));
-  versions = only (path: path == "go.mod" || lib.hasPrefix "Dockerfile" path);
+  dockerfiles = only (lib.hasPrefix "Dockerfile");
   files = only (within service.files);
 }

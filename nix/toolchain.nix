@@ -1,4 +1,5 @@
-# Go as the Go team publishes it, in the version that this project's go.mod names. The one in nixpkgs has a patched standard
+# Go as the Go team publishes it, in the version that this project's go.mod names: the module golang.org/toolchain, which
+# GOTOOLCHAIN uses everywhere else, and which Go's checksum database vouches for. The Go in nixpkgs has a patched standard
 # library, with store paths in it that end up in what it builds: such an executable would equal nobody else's.
 pkgs:
 let
@@ -9,23 +10,25 @@ let
   version = lib.removePrefix "toolchain go" line;
   inherit (pkgs.stdenvNoCC.hostPlatform.go) GOOS GOARCH;
   # `sh nix/pin-go` brings them up to date with go.mod.
-  checksums = {
-    linux-amd64 = "ecbadb99091a3f46e31f5f934b068b1864eafa7995211b39eaddf76996045fe5";
-    linux-arm64 = "94f3e30b8e374bc285e7dadc11e0865726b9bc6e85b841ccceaabc0214c6b7c8";
-    darwin-arm64 = "76812b213b1b2302c978d28fa52fa92d541704b9e7d9d5db8002c50e4018c4c5";
-  };
-  src = pkgs.fetchurl {
-    url = "https://go.dev/dl/go${version}.${GOOS}-${GOARCH}.tar.gz";
-    sha256 = checksums."${GOOS}-${GOARCH}";
+  hashes = {
+    linux-amd64 = "sha256-E6Nk3DAOZTXcx37FCBqMSbe1+gsH9/UOIl+/JctiQ/Y=";
+    linux-arm64 = "sha256-vIpIOg1enPjlI5xVUz1EQm7tjnQE0CFhLDEegq2tojc=";
+    darwin-arm64 = "sha256-FLWddyz+Py1BeE8xPiznknmxO5Jp24vkI98poxKSjLw=";
   };
 in
-pkgs.runCommand "go-${version}"
-  {
-    pname = "go";
-    inherit version;
-    meta.mainProgram = "go";
-  }
-  ''
-    mkdir $out
-    tar -xf ${src} -C $out --strip-components 1
-  ''
+pkgs.fetchzip {
+  name = "go-${version}";
+  url = "https://go.dev/dl/mod/golang.org/toolchain/@v/v0.0.1-go${version}.${GOOS}-${GOARCH}.zip";
+  hash = hashes."${GOOS}-${GOARCH}";
+  stripRoot = false;
+  # As the go command does it, and pin-go.
+  postFetch = ''
+    mv $out/golang.org/toolchain@*/* $out
+    rmdir $out/golang.org/* $out/golang.org
+    find $out -type f -exec chmod 644 {} +
+    chmod 755 $out/bin/* $out/pkg/tool/*/*
+    find $out/src -name _go.mod | while read -r file; do mv $file ''${file%_go.mod}go.mod; done
+  '';
+  passthru = { inherit version; };
+  meta.mainProgram = "go";
+}

@@ -1,6 +1,6 @@
 # A test double of nixpkgs, for machines that cannot reach it: just the functions that ../../flake.nix uses, with the meaning
 # that the nixpkgs manual gives them, made from the host's tools. The sandbox has to let in /bin, /lib, /lib64 and /usr of
-# the host, the toolchain of Go as /go, and /cyclonedx-gomod.
+# the host, Go's modules golang.org/toolchain as /toolchains, and /cyclonedx-gomod.
 #
 # It shows that the flake evaluates, that its scripts work and what they build. It cannot show that nixpkgs has these functions
 # and packages, that they work on other systems than this one, that the hashes of what is fetched are right, or that nixfmt
@@ -178,14 +178,31 @@
           name: arguments: script:
           make ({ inherit name script; } // arguments);
 
-        # It fetches nothing: the one thing that the flake fetches is Go, which the host has.
-        fetchurl =
-          { url, sha256 }:
-          pkgs.runCommand (baseNameOf url) { } ''
-            read -r version </go/VERSION
-            [[ $name == "$version".* ]] || { echo "the host has $version, not $name" >&2; exit 1; }
-            tar -C /go --transform 's,^\.,go,' -cf $out .
-          '';
+        # It fetches nothing: the one thing that the flake fetches is Go, which the host has as a module. As the real one, it is a
+        # fixed-output derivation: the hash is of what postFetch leaves.
+        fetchzip =
+          {
+            name,
+            url,
+            hash,
+            stripRoot,
+            postFetch,
+            passthru,
+            meta,
+          }:
+          assert !stripRoot;
+          make {
+            inherit name passthru meta;
+            outputHash = hash;
+            outputHashMode = "recursive";
+            outputHashAlgo = if hash == "" then "sha256" else null;
+            script = ''
+              unzip -qq /toolchains/${baseNameOf url} -d $out
+              chmod -R +w $out
+              ${postFetch}
+              chmod 755 $out
+            '';
+          };
 
         mkShellNoCC =
           { packages, ... }@arguments:

@@ -2,8 +2,6 @@ module heroku-go-example/e2e/peers
 
 go 1.26.0
 
-toolchain go1.27.2
-
 require (
 	github.com/gin-contrib/gzip v1.2.5
 	github.com/gin-contrib/requestid v1.0.5
