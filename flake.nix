@@ -1,7 +1,6 @@
 {
   description = "Go services on Heroku: container images of one static file";
 
-  # The next release: nixos-26.11 here, then `nix flake update`.
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
   outputs =

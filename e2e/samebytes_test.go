@@ -141,23 +141,45 @@ func TestNoFileOfGosCacheInALayerGrowsOld(t *testing.T) {
 
 func TestAfterAnEditOnlyTheServiceIsCompiled(t *testing.T) {
 	dir := checkout(t)
-	docker := func() string { return build(t, dir, classic, "heroku-go-example-e2e:edit", "") }
-	withNix := func() string { return nix(t, dir, os.Environ(), "nix build .#server --no-link --print-build-logs") }
-	docker()
-	withNix()
-	service := strings.Fields(run(t, dir, os.Environ(), "go list -f '{{.ImportPath}}' ./..."))
+	ways := map[string]func() string{
+		"docker": func() string { return build(t, dir, classic, "heroku-go-example-e2e:edit", "") },
+		"nix":    func() string { return nix(t, dir, os.Environ(), "nix build .#server --no-link --print-build-logs") },
+	}
 	edited := time.Now().UnixNano() // Both remember what they have built once.
-	for edit, want := range map[string][]string{
-		"for file in README.md main_test.go internal/web/web_test.go nix/shell.nix elsewhere/kubernetes.yaml; do echo >>$file; done": nil,
-		fmt.Sprintf("echo 'var edited = %d' >>main.go", edited):                                                                      service,
-		// A package that nothing has used before.
-		fmt.Sprintf(`printf 'package main\nimport _ "net/rpc"\nvar more = %d\n' >more.go`, edited): service,
+	edit := func(command string) {
+		t.Helper()
+		run(t, dir, os.Environ(), command+"; git add --all")
+	}
+	edit(fmt.Sprintf("echo 'var begun = %d' >>main.go", edited))
+	for _, build := range ways {
+		build()
+	}
+	service := strings.Fields(run(t, dir, os.Environ(), "go list -f '{{.ImportPath}}' ./..."))
+	for _, test := range []struct {
+		edit string
+		want []string
+	}{
+		{"for file in README.md main_test.go internal/web/web_test.go nix/shell.nix elsewhere/kubernetes.yaml; do echo >>$file; done", nil},
+		{fmt.Sprintf("echo 'var edited = %d' >>main.go", edited), service},
 	} {
-		run(t, dir, os.Environ(), edit+"; git add --all")
-		for way, build := range map[string]func() string{"docker": docker, "nix": withNix} {
-			if got := compiled(build()); !slices.Equal(got, want) {
-				t.Errorf("after %s %s compiles %q, want %q", edit, way, got, want)
+		edit(test.edit)
+		for way, build := range ways {
+			if got := compiled(build()); !slices.Equal(got, test.want) {
+				t.Errorf("after %s %s compiles %q, want %q", test.edit, way, got, test.want)
 			}
+		}
+	}
+	// A new import compiles the dependencies, too, but for net/http and what that imports.
+	edit(fmt.Sprintf(`printf 'package main\nimport _ "net/rpc"\nvar more = %d\n' >more.go`, edited))
+	for way, build := range ways {
+		got := compiled(build())
+		for _, want := range append(service, "net/rpc", "github.com/gorilla/mux") {
+			if !slices.Contains(got, want) {
+				t.Errorf("after a new import %s compiles %q, want %s, too", way, got, want)
+			}
+		}
+		if slices.Contains(got, "net/http") {
+			t.Errorf("after a new import %s compiles %q, without net/http", way, got)
 		}
 	}
 }

@@ -286,6 +286,17 @@ func TestAServiceThatRejectsArgumentsIsReleased(t *testing.T) {
 	}
 }
 
+// For a module without go 1.17's pruning, Go asks for each module's go.mod before it lists anything.
+func TestAnOldModuleWithoutVendorIsBuilt(t *testing.T) {
+	s := newService(t, "modules", modulesHash)
+	run(t, s.dir, os.Environ(), `go mod edit -go=1.16 && sed -i '/"cmp"/d; /"os"/d; s/ListenAndServe(.*, r)/ListenAndServe(":8080", r)/' main.go`)
+	const tag = "heroku-go-example-e2e:old"
+	s.docker(t, classic, tag)
+	if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
+		t.Error("docker and Nix give different executables")
+	}
+}
+
 func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 	for _, test := range []struct{ name, edit, options, nix, docker string }{
 		{"programs", "true", "", "go-on-heroku: main = null: want one package main in . and cmd/*, not ./cmd/web ./cmd/worker: set main", "MAIN: want one package main in . and cmd/*, not /src/cmd/web /src/cmd/worker: set MAIN"},

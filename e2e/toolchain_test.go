@@ -264,3 +264,19 @@ func TestADockerfileWithAnotherGoIsFound(t *testing.T) {
 		}
 	}
 }
+
+func TestAServiceGetsANewerGoFromAForkOfThisProject(t *testing.T) {
+	fork, s := checkout(t), newService(t, "strict", "")
+	run(t, fork, os.Environ(), "go mod edit -toolchain go1.99.1")
+	run(t, fork, goSources(t, platforms...), "sh nix/pin-go")
+	run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), "go mod edit -toolchain go1.99.1 && cp "+fork+"/nix/.existing/Dockerfile . && sed -i 's|github:OWNER/NAME|path:"+fork+"|' flake.nix && git add --all")
+	double, err := filepath.Abs("nixpkgs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := run(t, s.dir, s.env, "nix eval --raw --override-input go-on-heroku/nixpkgs path:"+double+" .#toolchain.name 2>/dev/null")
+	if got != "go-1.99.1" {
+		t.Errorf("the flake has %s", got)
+	}
+	run(t, s.dir, s.env, "nix build --no-link --override-input go-on-heroku/nixpkgs path:"+double+" .#checks.x86_64-linux.go-version")
+}

@@ -25,5 +25,5 @@ service.run "${service.name}-dependencies" { } ''
   cd ${source.dependencies}
   ${lib.optionalString (service.vendorHash != null) "go mod download"}
   # What does not compile by itself is left for the service.
-  go list -e -export net/http ${toString (lib.unique imports)} >/dev/null
+  go list -v -e -export net/http ${toString (lib.unique imports)} >/dev/null
 ''
