@@ -7,11 +7,12 @@
 // It keeps nothing on disk, logs to stdout, one line per event and per request, and takes its configuration from the
 // environment. An answer 200 on /healthz is logged at level debug. Package heroku lists what Heroku sets. The rest is yours:
 //
-//	LOG_LEVEL    debug, info (default), warn or error
-//	LOG_FORMAT   text (default: key=value) or json
-//	DRAIN_TIME   how long the server still takes requests after SIGTERM, from 0s to 25s (default 3s)
-//	GOMEMLIMIT   the Go runtime's own; by default 90 % of the dyno's memory
-//	GOGC         the Go runtime's own; by default 400 where there is a memory limit
+//	LOG_LEVEL       debug, info (default), warn or error
+//	LOG_FORMAT      text (default: key=value) or json
+//	HTTPS_REDIRECT  on or off: whether X-Forwarded-Proto is trusted (default: of Heroku's router alone)
+//	DRAIN_TIME      how long the server still takes requests after SIGTERM, from 0s to 25s (default 3s)
+//	GOMEMLIMIT      the Go runtime's own; by default 90 % of the dyno's memory
+//	GOGC            the Go runtime's own; by default 400 where there is a memory limit
 //
 // SIGTERM stops it. For DRAIN_TIME it still takes requests, which Heroku's router may send, but says on /healthz and by
 // closing connections that it wants no more. Then it finishes the requests in flight and exits with code 0, 28 s after the
@@ -96,12 +97,20 @@ func run(args []string, getenv func(string) string, stdout io.Writer) error {
 	if err != nil || drainTime < 0 || drainTime > 25*time.Second {
 		return configError{fmt.Errorf("DRAIN_TIME=%q: want a duration from 0s to 25s", getenv("DRAIN_TIME"))}
 	}
+	fromProxy := func(*http.Request) bool { return getenv("HTTPS_REDIRECT") == "on" }
+	switch value := getenv("HTTPS_REDIRECT"); value {
+	case "":
+		fromProxy = func(r *http.Request) bool { return dyno.Name != "" && heroku.Routed(r) }
+	case "on", "off":
+	default:
+		return configError{fmt.Errorf("HTTPS_REDIRECT=%q: want on or off", value)}
+	}
 	out, err := logs.Open(getenv, stdout)
 	if err != nil {
 		return configError{err}
 	}
 	defer out.Close(time.Second)
-	log := slog.New(web.LogHandler{Handler: out, WithoutTime: dyno.Name != ""})
+	log := slog.New(web.LogHandler{Handler: out})
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", dyno.Port))
@@ -112,7 +121,7 @@ func run(args []string, getenv func(string) string, stdout io.Writer) error {
 	if dyno.MetricsURL != "" {
 		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
 	}
-	return serve(stop, listener, &web.Server{Log: log, Version: version, BehindRouter: dyno.Name != ""}, drainTime)
+	return serve(stop, listener, &web.Server{Log: log, Version: version, FromProxy: fromProxy}, drainTime)
 }
 
 // serve answers requests until a signal comes, then finishes those in flight.

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	// The tests talk to this machine only, by all of its addresses, and set what they want themselves.
-	for _, name := range []string{"HTTP_PROXY", "http_proxy", "PORT", "DYNO", "LOG_LEVEL", "LOG_FORMAT", "DRAIN_TIME", "GOMEMLIMIT", "GOGC", "HEROKU_METRICS_URL"} {
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "PORT", "DYNO", "HTTPS_REDIRECT", "LOG_LEVEL", "LOG_FORMAT", "DRAIN_TIME", "GOMEMLIMIT", "GOGC", "HEROKU_METRICS_URL"} {
 		os.Unsetenv(name)
 	}
 	os.Exit(m.Run())
@@ -112,26 +112,39 @@ func TestTheServerIsReachedFromOutsideTheLoopback(t *testing.T) {
 	}
 }
 
-func TestOnlyOnHerokuRequestsByPlainHTTPAreSentToHTTPS(t *testing.T) {
-	for env, want := range map[string]int{"DYNO=web.1": 308, "DYNO=": 200} {
-		_, url, _ := start(t, env)
+func TestOnlyWhatHerokusRouterBringsIsSentToHTTPSUnlessTheEnvironmentSaysOtherwise(t *testing.T) {
+	for _, test := range []struct {
+		env, via string
+		want     int
+	}{
+		{"DYNO=web.1", "1.1 heroku-router", 308},
+		{"DYNO=web.1", "1.1 example-cdn, 1.1 vegur", 308},
+		{"DYNO=web.1", "", 200}, // As on Dokku.
+		{"DYNO=web.1", "1.1 heroku-router, 1.1 example-cdn", 200},
+		{"DYNO=", "1.1 heroku-router", 200},
+		{"HTTPS_REDIRECT=on", "", 308},
+		{"DYNO=web.1 HTTPS_REDIRECT=off", "1.1 heroku-router", 200},
+	} {
+		_, url, _ := start(t, strings.Fields(test.env)...)
 		request, _ := http.NewRequest("GET", url, nil)
 		request.Header.Set("X-Forwarded-Proto", "http")
+		if test.via != "" {
+			request.Header.Set("Via", test.via)
+		}
 		response, err := http.DefaultTransport.RoundTrip(request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		response.Body.Close()
-		if response.StatusCode != want {
-			t.Errorf("%s: got %d, want %d", env, response.StatusCode, want)
+		if response.StatusCode != test.want {
+			t.Errorf("%s, Via %q: got %d, want %d", test.env, test.via, response.StatusCode, test.want)
 		}
 	}
 }
 
-func TestTheLogFitsHerokuAndSaysTheMemoryLimit(t *testing.T) {
+func TestTheLogSaysTheTimeAndTheMemoryLimit(t *testing.T) {
 	for _, test := range []struct{ env, want string }{
-		{"DYNO=web.1", `^level=INFO msg="serving on \S+" memory_limit=.*\n$`},
-		{"DYNO=", `^time=\S+ level=INFO msg="serving on \S+" memory_limit=.*\n$`},
+		{"DYNO=web.1", `^time=\S+ level=INFO msg="serving on \S+" memory_limit=.*\n$`},
 		{"GOMEMLIMIT=100MiB", ` memory_limit="100 MiB"\n$`},
 		{"LOG_FORMAT=json", `^{"time":"[^"]+","level":"INFO","msg":"serving on [^"]+","memory_limit":"[^"]+"}\n$`},
 	} {
@@ -229,6 +242,7 @@ func TestBadConfigurationStopsTheProgramAtOnceWithCode2(t *testing.T) {
 	for _, serve := range [][]string{nil, {"web"}, {"--"}, {""}} {
 		failsWith(t, 2, `LOG_LEVEL="loud": want debug, info, warn or error`, []string{"PORT=0", "LOG_LEVEL=loud"}, serve...)
 	}
+	failsWith(t, 2, `HTTPS_REDIRECT="true": want on or off`, []string{"PORT=0", "HTTPS_REDIRECT=true"})
 	failsWith(t, 2, `LOG_FORMAT="xml": want text or json`, []string{"PORT=0", "LOG_FORMAT=xml"})
 	for _, value := range []string{"5", "soon", "-1s", "26s"} {
 		failsWith(t, 2, `DRAIN_TIME="`+value+`": want a duration from 0s to 25s`, []string{"PORT=0", "DRAIN_TIME=" + value})

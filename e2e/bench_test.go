@@ -242,7 +242,7 @@ func ask(b *testing.B, address string) []byte {
 
 // exchange sends a request as the router does and reads the answer.
 func exchange(b *testing.B, conn net.Conn, buffer []byte) []byte {
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 198.51.100.7\r\n"+
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: https\r\nVia: 1.1 heroku-router\r\nX-Forwarded-For: 198.51.100.7\r\n"+
 		"X-Forwarded-Port: 443\r\nX-Request-Id: 01234567-89ab-cdef-0123-456789abcdef\r\nX-Request-Start: 1790000000000\r\nVia: 1.1 heroku-router\r\n\r\n")
 	for read := 0; ; {
 		n, err := conn.Read(buffer[read:])

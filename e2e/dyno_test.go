@@ -157,7 +157,7 @@ func TestReleasingRestartingAndScalingFailNoRequest(t *testing.T) {
 	app := newApp(t, h, "lossless")
 	run(t, ".", app.env, "heroku labs:enable runtime-dyno-metadata")
 	app.deploy(checkout(t)) // v3
-	app.waitForLog(`app\[web\.1\]: level=INFO msg="serving on \S+" memory_limit="460 MiB"`)
+	app.waitForLog(`app\[web\.1\]: time=\S+ level=INFO msg="serving on \S+" memory_limit="460 MiB"`)
 	load := startLoad(app, 3, 1)
 	load.more(1000)
 	load.check("one dyno")

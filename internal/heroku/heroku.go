@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -31,6 +32,13 @@ type Dyno struct {
 	Release, ReleasedAt string
 	// Commit is the git commit that Heroku built.
 	Commit string
+}
+
+// Routed says whether a request has come by Heroku's router, which ends the header Via with "1.1 heroku-router" or, the older one,
+// "1.1 vegur" (https://devcenter.heroku.com/articles/http-routing). DYNO is no proof of Heroku: Dokku sets it, too.
+func Routed(r *http.Request) bool {
+	via := strings.Join(r.Header.Values("Via"), ", ")
+	return strings.HasSuffix(via, " heroku-router") || strings.HasSuffix(via, " vegur")
 }
 
 // LimitMemory makes the Go runtime keep to nine tenths of the dyno's memory, and collect garbage less often as long as there

@@ -89,19 +89,21 @@ func (w *Writer) run() {
 			return
 		}
 		w.out.Write(lines)
-		if dropped > 0 { // Without a time, as Heroku wants it.
-			record := slog.NewRecord(time.Time{}, slog.LevelError, "the log's reader was too slow: lines are lost", 0)
+		if dropped > 0 {
+			record := slog.NewRecord(time.Now(), slog.LevelError, "the log's reader was too slow: lines are lost", 0)
 			record.Add("lines", dropped)
 			w.direct.Handle(context.Background(), record)
 		}
 	}
 }
 
-// Close waits until all is written, but not longer than the timeout.
+// Close waits until all is written, but not longer than the timeout. It may be called again.
 func (w *Writer) Close(timeout time.Duration) {
 	w.mu.Lock()
-	w.closed = true
-	close(w.wake)
+	if !w.closed {
+		w.closed = true
+		close(w.wake)
+	}
 	w.mu.Unlock()
 	select {
 	case <-w.done:

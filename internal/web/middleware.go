@@ -43,8 +43,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 			r.Body = b
 		}
 		// Heroku's router takes plain HTTP, too. Health checks are answered as they come.
-		plain := s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "http"
-		if plain && r.URL.Path != "/healthz" && strings.HasPrefix(r.URL.Path, "/") {
+		if s.forwardedProto(r) == "http" && r.URL.Path != "/healthz" && strings.HasPrefix(r.URL.Path, "/") {
 			http.Redirect(rec, r, "https://"+r.Host+r.URL.RequestURI(), http.StatusPermanentRedirect)
 		} else {
 			next.ServeHTTP(rec, r)
@@ -89,9 +88,17 @@ func (s *Server) setHeaders(rec *recorder, r *http.Request) {
 	header := rec.Header()
 	maps.Copy(header, securityHeaders)
 	header["X-Request-Id"] = []string{RequestID(r.Context())}
-	if s.BehindRouter && r.Header.Get("X-Forwarded-Proto") == "https" {
+	if s.forwardedProto(r) == "https" {
 		header["Strict-Transport-Security"] = strictTransportSecurity
 	}
+}
+
+// forwardedProto is the protocol by which a request reached the proxy, or "" where that cannot be trusted.
+func (s *Server) forwardedProto(r *http.Request) string {
+	if s.FromProxy == nil || !s.FromProxy(r) {
+		return ""
+	}
+	return r.Header.Get("X-Forwarded-Proto")
 }
 
 // fail answers in a handler's place, without the headers that it has set.
@@ -137,16 +144,9 @@ func requestID(r *http.Request) string {
 }
 
 // LogHandler adds the request's id to each line that is logged with the request's context.
-type LogHandler struct {
-	slog.Handler
-	// WithoutTime leaves the time out: Logplex puts its own before each line.
-	WithoutTime bool
-}
+type LogHandler struct{ slog.Handler }
 
 func (h LogHandler) Handle(ctx context.Context, record slog.Record) error {
-	if h.WithoutTime {
-		record.Time = time.Time{}
-	}
 	if id := RequestID(ctx); id != "" {
 		record.AddAttrs(slog.String("request_id", id))
 	}
@@ -154,9 +154,9 @@ func (h LogHandler) Handle(ctx context.Context, record slog.Record) error {
 }
 
 func (h LogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return LogHandler{h.Handler.WithAttrs(attrs), h.WithoutTime}
+	return LogHandler{h.Handler.WithAttrs(attrs)}
 }
 
 func (h LogHandler) WithGroup(name string) slog.Handler {
-	return LogHandler{h.Handler.WithGroup(name), h.WithoutTime}
+	return LogHandler{h.Handler.WithGroup(name)}
 }

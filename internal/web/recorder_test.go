@@ -31,7 +31,7 @@ func inBubble(t *testing.T, f func(t *testing.T, c *client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		server, log := newServer()
-		server.BehindRouter = true
+		server.FromProxy = always
 		ours, theirs := net.Pipe()
 		c := &client{Conn: ours, T: t, log: log, server: server, start: time.Now(), reader: bufio.NewReader(ours)}
 		listener := make(oneConn, 1)

@@ -12,11 +12,12 @@ import (
 
 // Version says what is running.
 type Version struct {
-	// Go is the version of the toolchain, like "go1.27.2".
+	// Go is the version of the toolchain, like "go1.27.4".
 	Go string `json:"go"`
 	// SHA256 is the checksum of the executable, in hex. Everyone who builds the same source gets the same.
 	SHA256 string `json:"sha256"`
-	// Modules are the modules that the executable is made from, the main one first.
+	// Modules are the modules that the executable is made from, the main one first. For one that go.mod replaces, it is the
+	// replacement.
 	Modules []Module `json:"modules"`
 
 	// What the platform says, where it does: the app's name, the release's version and time, the git commit, and the
@@ -40,10 +41,7 @@ func ReadVersion() (Version, error) {
 	if !ok {
 		return Version{}, errors.New("the executable holds no build information")
 	}
-	v := Version{Go: build.GoVersion}
-	for _, module := range append([]*debug.Module{&build.Main}, build.Deps...) {
-		v.Modules = append(v.Modules, Module{module.Path, module.Version})
-	}
+	v := Version{Go: build.GoVersion, Modules: modules(build)}
 
 	file, err := os.Open("/proc/self/exe") // On Linux the running file, even when another one has taken its path.
 	if err != nil {
@@ -60,6 +58,16 @@ func ReadVersion() (Version, error) {
 	}
 	v.SHA256 = fmt.Sprintf("%x", hash.Sum(nil))
 	return v, nil
+}
+
+func modules(build *debug.BuildInfo) (all []Module) {
+	for _, module := range append([]*debug.Module{&build.Main}, build.Deps...) {
+		if module.Replace != nil {
+			module = module.Replace
+		}
+		all = append(all, Module{module.Path, module.Version})
+	}
+	return all
 }
 
 // WriteJSON writes v as /version shows it.

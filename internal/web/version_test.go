@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"runtime/debug"
+	"slices"
 	"testing"
 )
 
@@ -15,5 +17,19 @@ func TestTheVersionIsThatOfTheRunningExecutable(t *testing.T) {
 	got, err := ReadVersion()
 	if want := fmt.Sprintf("%x", sha256.Sum256(executable)); err != nil || got.SHA256 != want || got.Go == "" || len(got.Modules) == 0 {
 		t.Errorf("got %+v, %v, want the sha256 %s, the version of Go and the modules", got, err, want)
+	}
+}
+
+func TestTheVersionNamesWhatReplacesAModule(t *testing.T) {
+	got := modules(&debug.BuildInfo{
+		Main: debug.Module{Path: "example.com/shop", Version: "(devel)"},
+		Deps: []*debug.Module{
+			{Path: "example.com/old", Version: "v1.8.1", Replace: &debug.Module{Path: "example.com/new", Version: "v1.8.0"}},
+			{Path: "example.com/plain", Version: "v2.0.0"},
+		},
+	})
+	want := []Module{{"example.com/shop", "(devel)"}, {"example.com/new", "v1.8.0"}, {"example.com/plain", "v2.0.0"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

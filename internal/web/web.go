@@ -25,9 +25,9 @@ type Server struct {
 	Log *slog.Logger
 	// Version is called for every request of /version. Its error is logged and answered with 500.
 	Version func() (Version, error)
-	// BehindRouter says that each request comes from Heroku's router, whose X-Forwarded-Proto can be trusted. Requests
-	// that reached it by plain HTTP are then sent to HTTPS.
-	BehindRouter bool
+	// FromProxy says whether a request has come by a proxy whose X-Forwarded-Proto can be trusted. If it reached that by plain
+	// HTTP, it is sent to HTTPS; if by HTTPS, the answer asks the browser to stay there. Without FromProxy, none has.
+	FromProxy func(*http.Request) bool
 
 	draining atomic.Bool
 }
@@ -44,7 +44,8 @@ func (s *Server) Handler() http.Handler {
 	get("/assets/{name:.*}", assets.ServeHTTP)
 	get("/healthz", s.healthz)
 	get("/version", s.version)
-	router.MethodNotAllowedHandler = methodNotAllowed(router)
+	router.NotFoundHandler = notServed(router)
+	router.MethodNotAllowedHandler = router.NotFoundHandler
 	return s.around(router)
 }
 
@@ -93,8 +94,9 @@ func (s *Server) version(w http.ResponseWriter, r *http.Request) {
 	v.WriteJSON(w)
 }
 
-// methodNotAllowed answers 405 with the Allow header that RFC 9110 asks for and mux leaves out.
-func methodNotAllowed(router *mux.Router) http.Handler {
+// notServed answers 405 where another method is served, with the Allow header that RFC 9110 asks for, and 404 elsewhere. mux
+// itself answers 404, too, where a subrouter or a later route has the last word.
+func notServed(router *mux.Router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
 		for _, method := range strings.Fields("GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE") {
@@ -104,6 +106,10 @@ func methodNotAllowed(router *mux.Router) http.Handler {
 			if router.Match(&other, &match) && match.MatchErr == nil {
 				allowed = append(allowed, method)
 			}
+		}
+		if allowed == nil {
+			http.NotFound(w, r)
+			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		http.Error(w, "405 method not allowed", http.StatusMethodNotAllowed)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/mux"
 )
 
 // newServer returns a server and its log.
@@ -81,6 +83,35 @@ func TestAnUnknownPathIs404ForEveryMethod(t *testing.T) {
 			if response.StatusCode != 404 || response.Header.Get("X-Request-Id") == "" || !strings.Contains(log, "status=404") {
 				t.Errorf("%s %s: got %d, %v, log %q, want a logged 404 with a request id", method, path, response.StatusCode, response.Header, log)
 			}
+		}
+	}
+}
+
+func TestAnotherMethodIs405WhateverRoutesThereAre(t *testing.T) {
+	handle := func(w http.ResponseWriter, r *http.Request) {}
+	router := mux.NewRouter()
+	router.NotFoundHandler = notServed(router)
+	router.MethodNotAllowedHandler = router.NotFoundHandler
+	router.HandleFunc("/version", handle).Methods("GET")
+	api := router.PathPrefix("/api").Subrouter()
+	api.HandleFunc("/items", handle).Methods("GET")
+	api.HandleFunc("/items/{id}", handle).Methods("GET", "PUT")
+	host := router.Host("shop.example.com").Subrouter()
+	host.HandleFunc("/cart", handle).Methods("POST")
+	router.PathPrefix("/").Subrouter().HandleFunc("/last", handle).Methods("GET")
+	for target, want := range map[string]string{
+		"http://example.com/version":        "405 GET",
+		"http://example.com/api/items":      "405 GET",
+		"http://example.com/api/items/7":    "405 GET, PUT",
+		"http://shop.example.com/cart":      "405 POST",
+		"http://example.com/last":           "405 GET",
+		"http://example.com/cart":           "404 ",
+		"http://example.com/api/items/7/x":  "404 ",
+		"http://shop.example.com/nowhere/x": "404 ",
+	} {
+		response, _ := send(t, router, httptest.NewRequest("DELETE", target, nil))
+		if got := fmt.Sprint(response.StatusCode, " ", response.Header.Get("Allow")); got != want {
+			t.Errorf("DELETE %s: got %s, want %s", target, got, want)
 		}
 	}
 }
@@ -242,7 +273,7 @@ func FuzzAnyRequestIsAnswered(f *testing.F) {
 	f.Add("POST", "/assets/../..//%00", "X-Request-Id", "0123456789012345678901234567890")
 	f.Add("OPTIONS", "*", "Range", "bytes=0-0,5-")
 	f.Add("HEAD", "/version?x=%zz", "If-None-Match", `W/"`)
-	server := &Server{Log: slog.New(slog.DiscardHandler), Version: ReadVersion, BehindRouter: true}
+	server := &Server{Log: slog.New(slog.DiscardHandler), Version: ReadVersion, FromProxy: always}
 	handler := server.Handler()
 	f.Fuzz(func(t *testing.T, method, path, name, value string) {
 		request, err := http.NewRequest(method, "http://example.com", nil)

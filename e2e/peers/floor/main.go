@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -19,7 +18,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	log := slog.New(withoutTime{out.Handler})
+	log := slog.New(out.Handler)
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		header, id := w.Header(), r.Header.Get("X-Request-Id")
@@ -31,12 +30,4 @@ func main() {
 			slog.String("duration", time.Since(start).Round(time.Microsecond).String()), slog.String("request_id", id))
 	})
 	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
-}
-
-// Logplex puts a time of its own before each line.
-type withoutTime struct{ slog.Handler }
-
-func (h withoutTime) Handle(ctx context.Context, record slog.Record) error {
-	record.Time = time.Time{}
-	return h.Handler.Handle(ctx, record)
 }
