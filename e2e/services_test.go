@@ -338,7 +338,7 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 	origin := checkout(t)
 	eval := func(src, options string) (string, error) {
 		lib := "(builtins.getFlake \"path:" + origin + "/e2e/nixpkgs\").lib"
-		return try(t, "services/programs", os.Environ(), fmt.Sprintf("nix eval --impure --expr '(import %s/nix/options.nix) %s { src = %s; %s }'", origin, lib, src, options))
+		return try(t, "services/programs", os.Environ(), fmt.Sprintf("nix eval --impure --expr '(import %s/nix/options.nix) %s \"%s\" { src = %s; %s }'", origin, lib, goVersion(), src, options))
 	}
 	for options, want := range map[string]string{
 		`name = "My App";`:                     `name = "My App": want lower-case letters, digits, '.', '_' and '-'`,
