@@ -60,8 +60,8 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 }
 
 var moreCommands = []string{
-	"docker load <result",                                                                        // what others do
-	"go get", "heroku run", "heroku run bash", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
+	"docker load <result",                                                                                                                                                 // what others do
+	"go get", "heroku run", "heroku run bash", "go build", "nix build", "git add --force vendor", "nix flake update go-on-heroku", "heroku config:set HTTPS_REDIRECT=off", // with what only the reader knows, or what fails
 }
 
 func TestTheReadmesRoutesAnswer(t *testing.T) {
@@ -463,7 +463,7 @@ func (w *walk) setLogFormat(command string) {
 	run(w.T, w.dir, w.env, command)
 	w.version++
 	w.answers()
-	line := regexp.MustCompile(`app\[web\.\d\]: {"level":"INFO","msg":"request","method":"GET"`)
+	line := regexp.MustCompile(`app\[web\.\d\]: {"time":"[^"]+","level":"INFO","msg":"request","method":"GET"`)
 	eventually(w.T, "JSON in the log", func() bool { return line.MatchString(w.heroku.Log(w.app)) })
 }
 
