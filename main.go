@@ -97,13 +97,12 @@ func run(args []string, getenv func(string) string, stdout io.Writer) error {
 	if err != nil || drainTime < 0 || drainTime > 25*time.Second {
 		return configError{fmt.Errorf("DRAIN_TIME=%q: want a duration from 0s to 25s", getenv("DRAIN_TIME"))}
 	}
-	fromProxy := func(*http.Request) bool { return getenv("HTTPS_REDIRECT") == "on" }
-	switch value := getenv("HTTPS_REDIRECT"); value {
-	case "":
-		fromProxy = func(r *http.Request) bool { return dyno.Name != "" && heroku.Routed(r) }
-	case "on", "off":
-	default:
-		return configError{fmt.Errorf("HTTPS_REDIRECT=%q: want on or off", value)}
+	redirect := getenv("HTTPS_REDIRECT")
+	if redirect != "" && redirect != "on" && redirect != "off" {
+		return configError{fmt.Errorf("HTTPS_REDIRECT=%q: want on or off", redirect)}
+	}
+	fromProxy := func(r *http.Request) bool {
+		return redirect == "on" || redirect == "" && dyno.Name != "" && heroku.Routed(r)
 	}
 	out, err := logs.Open(getenv, stdout)
 	if err != nil {

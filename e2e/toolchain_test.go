@@ -51,8 +51,8 @@ func goSources(t *testing.T, platforms ...string) []string {
 	return append(os.Environ(), "CURL_HOME="+home, "https_proxy=", "HTTPS_PROXY=", "GOPROXY=file://"+proxy, "GOSUMDB=off", "GOMODCACHE="+t.TempDir(), "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local")
 }
 
-// toolchainFiles are of a toolchain as the Go team publishes it, with whether they are programs.
-var toolchainFiles = map[string]bool{"VERSION": false, "bin/go": true, "pkg/tool/linux_amd64/compile": true, "src/_go.mod": false, "src/cmd/_go.mod": false, "src/make.bash": true}
+// toolchainFiles are of a toolchain as the Go team publishes it.
+var toolchainFiles = []string{"VERSION", "bin/go", "pkg/tool/linux_amd64/compile", "src/_go.mod", "src/cmd/_go.mod", "src/make.bash"}
 
 // addToolchain adds a version of golang.org/toolchain to a module proxy.
 func addToolchain(t *testing.T, proxy, version string) {
@@ -70,7 +70,7 @@ func addToolchain(t *testing.T, proxy, version string) {
 	}
 	defer file.Close()
 	archive := zip.NewWriter(file)
-	for name := range toolchainFiles {
+	for _, name := range toolchainFiles {
 		w, err := archive.Create("golang.org/toolchain@" + version + "/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func addToolchain(t *testing.T, proxy, version string) {
 func toolchainHash(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name := range toolchainFiles {
+	for _, name := range toolchainFiles {
 		file := filepath.Join(dir, strings.Replace(name, "_go.mod", "go.mod", 1))
 		mode := os.FileMode(0o644)
 		if strings.HasPrefix(name, "bin/") || strings.HasPrefix(name, "pkg/") {
@@ -258,6 +258,7 @@ func TestADockerfileWithAnotherGoIsFound(t *testing.T) {
 		{"true", ""},
 		{"go mod edit -toolchain go1.26.1", ""},
 		{"rm Dockerfile", ""},
+		{"git checkout . && sed -i 's/GOTOOLCHAIN=[^ ]*/GOTOOLCHAIN=local/' Dockerfile", "this flake builds with go" + goVersion() + ": in Dockerfile, want GOTOOLCHAIN=go" + goVersion() + "+auto"},
 		{"git checkout . && sed -i 's/GOTOOLCHAIN=go[0-9.]*/GOTOOLCHAIN=go1.2.3/' Dockerfile", "this flake builds with go" + goVersion() + ": in Dockerfile, want GOTOOLCHAIN=go" + goVersion() + "+auto"},
 	} {
 		run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), test.edit)

@@ -60,8 +60,8 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 }
 
 var moreCommands = []string{
-	"docker load <result",                                                                                                                                                 // what others do
-	"go get", "heroku run", "heroku run bash", "go build", "nix build", "git add --force vendor", "nix flake update go-on-heroku", "heroku config:set HTTPS_REDIRECT=off", // with what only the reader knows, or what fails
+	"docker load <result",                                                                        // what others do
+	"go get", "heroku run", "heroku run bash", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
 }
 
 func TestTheReadmesRoutesAnswer(t *testing.T) {

@@ -41,7 +41,7 @@ lib.mapAttrs' image service.images
   go-version = pkgs.runCommand "${name}-go-version" { } ''
     cd ${source.dockerfiles}
     for file in Dockerfile*; do
-      if grep -s GOTOOLCHAIN=go $file | grep -Fv GOTOOLCHAIN=go${version}+auto; then
+      if grep -s GOTOOLCHAIN= $file | grep -Fv GOTOOLCHAIN=go${version}+auto; then
         echo "this flake builds with go${version}: in $file, want GOTOOLCHAIN=go${version}+auto"
         exit 1
       fi

@@ -3,8 +3,7 @@
 # the host, Go's modules golang.org/toolchain as /toolchains, and /cyclonedx-gomod.
 #
 # It shows that the flake evaluates, that its scripts work and what they build. It cannot show that nixpkgs has these functions
-# and packages, that they work on other systems than this one, that the hashes of what is fetched are right, or that nixfmt
-# would leave the Nix files as they are.
+# and packages, that they work on other systems than this one, or that nixfmt would leave the Nix files as they are.
 {
   outputs = _: rec {
     lib = {
