@@ -35,6 +35,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -57,10 +58,14 @@ type configError struct{ error }
 func main() {
 	if err := run(os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
+		code := 1
 		if _, ok := errors.AsType[configError](err); ok {
-			os.Exit(2)
+			code = 2
 		}
-		os.Exit(1)
+		if strings.HasPrefix(os.Getenv("DYNO"), "run.") { // Heroku's CLI takes the exit code of a task from its output.
+			fmt.Printf("\uFFFF heroku-command-exit-status: %d\n", code)
+		}
+		os.Exit(code)
 	}
 }
 
@@ -79,7 +84,7 @@ func run(args []string, getenv func(string) string, stdout io.Writer) error {
 	}
 	version := sync.OnceValues(func() (web.Version, error) {
 		v, err := web.ReadVersion()
-		v.App, v.Release, v.ReleasedAt, v.Commit, v.Dyno = dyno.App, dyno.Release, dyno.ReleasedAt, dyno.Commit, dyno.Name
+		v.Dyno = dyno
 		return v, err
 	})
 	switch command {

@@ -94,6 +94,19 @@ func failsWith(t *testing.T, code int, text string, env []string, args ...string
 	}
 }
 
+// Heroku's CLI takes the exit code of a task from its output.
+func TestATaskThatFailsSaysItsExitCode(t *testing.T) {
+	for args, want := range map[string]string{"nonsense": "\uFFFF heroku-command-exit-status: 2\n", "healthcheck": "\uFFFF heroku-command-exit-status: 1\n"} {
+		out, err := server(t, []string{"DYNO=run.1", "PORT=1"}, args).Output()
+		if err == nil || string(out) != want {
+			t.Errorf("server %s: got %q, %v, want %q", args, out, err, want)
+		}
+	}
+	if out, err := server(t, []string{"DYNO=run.1"}, "version").Output(); err != nil || strings.Contains(string(out), "exit-status") {
+		t.Errorf("server version: got %q, %v, want no exit code", out, err)
+	}
+}
+
 func TestTheServerIsReachedFromOutsideTheLoopback(t *testing.T) {
 	_, url, _ := start(t)
 	addresses, err := net.InterfaceAddrs()
@@ -171,7 +184,7 @@ func TestVersionSaysWhatIsRunningAndWhere(t *testing.T) {
 	if err := json.Unmarshal([]byte(answer), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.SHA256 == "" || got.Dyno != "web.1" || got.App != "fern" || got.Release != "v7" ||
+	if got.SHA256 == "" || got.Name != "web.1" || got.App != "fern" || got.Release != "v7" ||
 		got.ReleasedAt != "2026-10-02T12:00:00Z" || got.Commit != "c0ffee" {
 		t.Errorf("got %+v, want what the executable and the environment say", got)
 	}

@@ -16,22 +16,23 @@ import (
 // A Dyno is the place this process runs in. On a laptop, Port is the only field that is set.
 type Dyno struct {
 	// Port is the TCP port to serve. 0 lets the system choose a free one.
-	Port uint16
-	// Name is the dyno's name, like "web.1".
-	Name string
-
+	Port uint16 `json:"-"`
 	// MetricsURL takes the Go runtime's metrics. It is empty until `heroku labs:enable runtime-heroku-metrics` and
 	// `heroku labs:enable go-language-metrics`.
-	MetricsURL string
+	MetricsURL string `json:"-"`
+	// Name is the dyno's name, like "web.1".
+	Name string `json:"dyno,omitempty"`
 
 	// The fields below are empty until `heroku labs:enable runtime-dyno-metadata`.
 
 	// App is the app's name.
-	App string
-	// Release is the release's version, like "v7", and ReleasedAt its time in RFC 3339.
-	Release, ReleasedAt string
+	App string `json:"app,omitempty"`
+	// Release is the release's version, like "v7".
+	Release string `json:"release,omitempty"`
+	// ReleasedAt is the release's time in RFC 3339.
+	ReleasedAt string `json:"released_at,omitempty"`
 	// Commit is the git commit that Heroku built.
-	Commit string
+	Commit string `json:"commit,omitempty"`
 }
 
 // Routed says whether a request has come by Heroku's router, which ends the header Via with "1.1 heroku-router" or, the older one,
@@ -56,12 +57,9 @@ func LimitMemory(sys fs.FS, getenv func(string) string) {
 // files, which is cgroup v1's; other systems have v2's.
 func memory(sys fs.FS) int64 {
 	for _, file := range []string{"memory/memory.limit_in_bytes", "memory.max"} {
-		content, err := fs.ReadFile(sys, file)
-		if err != nil {
-			continue
-		}
+		content, _ := fs.ReadFile(sys, file)
 		limit, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
-		if err == nil && limit < 1<<50 { // No limit is "max" or nearly 1<<63.
+		if err == nil && limit < 1<<50 { // No limit is no file, "max" or nearly 1<<63.
 			return limit
 		}
 	}
@@ -70,8 +68,12 @@ func memory(sys fs.FS) int64 {
 
 // FromEnv reads the dyno from the environment. The error names the variable, its value and what would be right.
 func FromEnv(getenv func(string) string) (Dyno, error) {
-	dyno := Dyno{
-		Port:       8080, // Outside of Heroku nobody sets PORT.
+	port, err := strconv.ParseUint(cmp.Or(getenv("PORT"), "8080"), 10, 16) // Outside of Heroku nobody sets it.
+	if err != nil {
+		return Dyno{}, fmt.Errorf("PORT=%q: want a number from 0 to 65535", getenv("PORT"))
+	}
+	return Dyno{
+		Port:       uint16(port),
 		Name:       getenv("DYNO"),
 		MetricsURL: getenv("HEROKU_METRICS_URL"),
 		App:        getenv("HEROKU_APP_NAME"),
@@ -79,13 +81,5 @@ func FromEnv(getenv func(string) string) (Dyno, error) {
 		ReleasedAt: getenv("HEROKU_RELEASE_CREATED_AT"),
 		// The second name is the older one; Heroku sets either or both.
 		Commit: cmp.Or(getenv("HEROKU_BUILD_COMMIT"), getenv("HEROKU_SLUG_COMMIT")),
-	}
-	if value := getenv("PORT"); value != "" {
-		port, err := strconv.ParseUint(value, 10, 16)
-		if err != nil {
-			return Dyno{}, fmt.Errorf("PORT=%q: want a number from 0 to 65535", value)
-		}
-		dyno.Port = uint16(port)
-	}
-	return dyno, nil
+	}, nil
 }

@@ -37,19 +37,16 @@ type Writer struct {
 // value and what would be right.
 func Open(getenv func(string) string, out io.Writer) (*Writer, error) {
 	w := &Writer{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	var options slog.HandlerOptions
-	if value := getenv("LOG_LEVEL"); value != "" {
-		var level slog.Level
-		if err := level.UnmarshalText([]byte(value)); err != nil {
-			return nil, fmt.Errorf("LOG_LEVEL=%q: want debug, info, warn or error", value)
-		}
-		options.Level = level
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cmp.Or(getenv("LOG_LEVEL"), "info"))); err != nil {
+		return nil, fmt.Errorf("LOG_LEVEL=%q: want debug, info, warn or error", getenv("LOG_LEVEL"))
 	}
+	options := &slog.HandlerOptions{Level: level}
 	switch value := cmp.Or(getenv("LOG_FORMAT"), "text"); value {
 	case "text":
-		w.Handler, w.direct = slog.NewTextHandler(w, &options), slog.NewTextHandler(out, nil)
+		w.Handler, w.direct = slog.NewTextHandler(w, options), slog.NewTextHandler(out, nil)
 	case "json":
-		w.Handler, w.direct = slog.NewJSONHandler(w, &options), slog.NewJSONHandler(out, nil)
+		w.Handler, w.direct = slog.NewJSONHandler(w, options), slog.NewJSONHandler(out, nil)
 	default:
 		return nil, fmt.Errorf("LOG_FORMAT=%q: want text or json", value)
 	}

@@ -12,23 +12,18 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gorilla/mux"
 )
 
 //go:embed assets
 var embedded embed.FS
 
-// assets are the files in the folder assets/ by their name in it, without the page.
-type assets map[string]*asset
-
-// loadAssets returns the page and the other files. The page asks for each of these by its hash, as style.css?v=HASH, so that
+// loadAssets returns the page and the other files in the folder assets/, by their name in it. The page asks for each of these by its hash, as style.css?v=HASH, so that
 // browsers can keep it for good. It runs once: tests make many handlers.
-var loadAssets = sync.OnceValues(func() (page *asset, all assets) {
+var loadAssets = sync.OnceValues(func() (page *asset, others map[string]*asset) {
 	// The system may have other ideas: on Windows .js can be text/plain, which browsers would not run.
 	mime.AddExtensionType(".css", "text/css; charset=utf-8")
 	mime.AddExtensionType(".js", "text/javascript; charset=utf-8")
-	all = make(assets)
+	others = make(map[string]*asset)
 	html, err := embedded.ReadFile("assets/index.html")
 	if err != nil {
 		panic(err) // Cannot happen: the files are in the executable.
@@ -39,21 +34,12 @@ var loadAssets = sync.OnceValues(func() (page *asset, all assets) {
 		}
 		content, err := embedded.ReadFile(file)
 		name := strings.TrimPrefix(file, "assets/")
-		all[name] = newAsset(name, content)
-		html = bytes.ReplaceAll(html, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+name+`?v=`+all[name].hash+`"`))
+		others[name] = newAsset(name, content)
+		html = bytes.ReplaceAll(html, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+name+`?v=`+others[name].hash+`"`))
 		return err
 	})
-	return newAsset("index.html", html), all
+	return newAsset("index.html", html), others
 })
-
-// ServeHTTP serves the asset that the route's variable "name" names.
-func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if file, ok := all[mux.Vars(r)["name"]]; ok {
-		file.ServeHTTP(w, r)
-	} else {
-		http.NotFound(w, r)
-	}
-}
 
 // An asset is a file, and the same compressed for clients that accept gzip.
 type asset struct {

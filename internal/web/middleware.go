@@ -135,12 +135,11 @@ func RequestID(ctx context.Context) string {
 // requestID returns the router's id for the request, or a new one when it does not have the form of one: 20 to 200 letters,
 // digits and the characters +/=-.
 func requestID(r *http.Request) string {
-	id := r.Header.Get("X-Request-Id")
-	rest := strings.TrimLeft(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-")
-	if len(id) < 20 || len(id) > 200 || rest != "" {
-		return rand.Text()
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-"
+	if id := r.Header.Get("X-Request-Id"); len(id) >= 20 && len(id) <= 200 && strings.Trim(id, letters) == "" {
+		return id
 	}
-	return id
+	return rand.Text()
 }
 
 // LogHandler adds the request's id to each line that is logged with the request's context.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+
+	"heroku-go-example/internal/heroku"
 )
 
 // Version says what is running.
@@ -20,13 +22,7 @@ type Version struct {
 	// replacement.
 	Modules []Module `json:"modules"`
 
-	// What the platform says, where it does: the app's name, the release's version and time, the git commit, and the
-	// dyno that answers.
-	App        string `json:"app,omitempty"`
-	Release    string `json:"release,omitempty"`
-	ReleasedAt string `json:"released_at,omitempty"`
-	Commit     string `json:"commit,omitempty"`
-	Dyno       string `json:"dyno,omitempty"`
+	heroku.Dyno // that answers
 }
 
 // A Module is a Go module and its version.

@@ -41,9 +41,11 @@ func (s *Server) Handler() http.Handler {
 	}
 	page, assets := loadAssets()
 	get("/", page.ServeHTTP)
-	get("/assets/{name:.*}", assets.ServeHTTP)
 	get("/healthz", s.healthz)
 	get("/version", s.version)
+	for name, asset := range assets {
+		get("/assets/"+name, asset.ServeHTTP)
+	}
 	router.NotFoundHandler = notServed(router)
 	router.MethodNotAllowedHandler = router.NotFoundHandler
 	return s.around(router)
@@ -72,14 +74,13 @@ func (s *Server) HTTPServer() *http.Server {
 func (s *Server) Drain() { s.draining.Store(true) }
 
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
-	status, text := http.StatusOK, "ok\n"
-	if s.draining.Load() {
-		status, text = http.StatusServiceUnavailable, "stopping\n"
-	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	io.WriteString(w, text)
+	if s.draining.Load() {
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+		return
+	}
+	io.WriteString(w, "ok\n")
 }
 
 func (s *Server) version(w http.ResponseWriter, r *http.Request) {

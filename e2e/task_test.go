@@ -1,0 +1,97 @@
+package e2e
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"heroku-go-example/e2e/herokutest"
+)
+
+// oneOffDyno takes the connection of `heroku run`, and gives it the output of a container with the command as its one argument. Of the
+// exit code it says nothing. It returns the dyno's address and the file with its certificate.
+func oneOffDyno(t *testing.T, tag string, command <-chan string) (url, certificate string) {
+	t.Helper()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	certificate = filepath.Join(t.TempDir(), "dyno.pem")
+	if err := os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: server.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	atEnd(t, func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			bufio.NewReader(conn).ReadString('\n')
+			fmt.Fprint(conn, "rendezvous\r\n")
+			dyno := exec.Command("docker", "run", "--rm", "--env", "DYNO=run.1", tag, <-command)
+			out, _ := dyno.CombinedOutput()
+			time.Sleep(100 * time.Millisecond) // The CLI drops what comes together with the first line.
+			conn.Write(out)
+			conn.Close()
+		}
+	}()
+	return "rendezvous://" + listener.Addr().String() + "/secret", certificate
+}
+
+func TestATaskEndsWithItsExitCode(t *testing.T) {
+	const tag = "heroku-go-example-e2e:task"
+	build(t, checkout(t), classic, tag, "")
+	command := make(chan string, 1)
+	url, certificate := oneOffDyno(t, tag, command)
+	h := new(herokutest.Heroku)
+	h.Wrap = func(heroku http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != "POST" || r.URL.Path != "/apps/tasks/dynos" {
+				heroku.ServeHTTP(w, r)
+				return
+			}
+			var dyno struct{ Command string }
+			json.NewDecoder(r.Body).Decode(&dyno)
+			command <- dyno.Command
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprintf(w, `{"name": "run.1", "attach_url": %q}`, url)
+		})
+	}
+	start(t, h)
+	app := newApp(t, h, "tasks")
+	run(t, ".", os.Environ(), "cat "+h.CAFile()+" >>"+certificate)
+	app.env = append(app.env, "NODE_EXTRA_CA_CERTS="+certificate)
+	for _, test := range []struct {
+		command string
+		code    int
+		want    string
+	}{
+		{"heroku run version", 0, `"sha256": "`},
+		{"heroku run nonsense", 2, `server: unknown command ["nonsense"]`},
+		{"heroku run healthcheck", 1, "server: healthcheck: "},
+		{"heroku run --exit-code version", 2, `server: unknown command ["version ; echo `},
+	} {
+		out, err := try(t, ".", app.env, test.command)
+		code := 0
+		if err != nil {
+			code = err.(*exec.ExitError).ExitCode()
+		}
+		if code != test.code || !strings.Contains(out, test.want) || strings.Contains(out, "TypeError") {
+			t.Errorf("%s: got the exit code %d and %s, want %d and %s", test.command, code, out, test.code, test.want)
+		}
+	}
+}
