@@ -10,22 +10,24 @@ ARG TARGETARCH TAGS GOPROXY GOSUMDB
 ENV GOOS=linux GOARCH=${TARGETARCH:-amd64} CGO_ENABLED=0 GOTOOLCHAIN=go1.27.4+auto GOPROXY=$GOPROXY GOSUMDB=$GOSUMDB GOCACHE=/cache GOFLAGS="-trimpath -buildvcs=false '-tags=$TAGS'"
 RUN go build net/http && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 
-# What the dependencies are compiled from: a list of imports, go.mod and its like, and vendor/. Most edits leave all of it as it is.
+# What the dependencies are compiled from: a list of imports, go.mod and its like, a profile, and vendor/. Most edits leave all of it as it is.
 # In this mode Go lists the imports as they are written, and needs neither the modules nor the Go that the service wants.
 FROM go AS source
 ARG MAIN
 COPY . /src
 RUN cd /src && export GO111MODULE=off && main=${MAIN:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)} && [ -d "$main" ] && echo "${main#/src}" >go.main \
  || { go list -find . ./cmd/*/; echo "MAIN: want one package main in . and cmd/*, not" ${main:-none}: set MAIN >&2; exit 1; } \
- && go list -e -f '{{join .Imports "\n"}}' ./... >go.imports && sort -uo go.imports go.imports && find . ! -type d ! -path './vendor/*' ! -name 'go.*' -exec rm {} +
+ && go list -e -f '{{join .Imports "\n"}}' ./... >go.imports && sort -uo go.imports go.imports && find . ! -type d ! -path './vendor/*' ! -name 'go.*' ! -name default.pgo -exec rm {} +
 
-# The dependencies, and a newer Go if the service wants one. Then the service. What does not compile by itself is left for it.
+# The dependencies, and a newer Go if the service wants one. Then the service. What does not compile by itself is left for it. go list
+# takes a profile only after go build has read it.
 FROM go AS build
 COPY --from=source /src /dependencies
-RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vendor ] || go mod download; } && go list -v -e -export $(cat /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
+RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vendor ] || go mod download; } && pgo=$(ls "$PWD/default.pgo" 2>/dev/null || echo off) \
+ && go build -v "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 COPY . /src
 ARG FILES LDFLAGS
-RUN cd /src && mkdir /image && { [ -z "$FILES" ] || cp -r --parents $FILES /image; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
+RUN cd /src && mkdir /image && { [ -z "$FILES" ] || cp -rL --parents $FILES /image; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
  || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
  && go build -C "/src/$(cat /dependencies/go.main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
@@ -130,8 +131,10 @@ func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T
 			if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
 				t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
 			}
-			if helper := "-rwxr-xr-x 0:0 static/helper"; shape.name == "disk" && !slices.Contains(files(t, tag), helper) {
-				t.Errorf("got the files %q, want %s", files(t, tag), helper)
+			for _, file := range []string{"-rwxr-xr-x 0:0 @0 static/helper", "-rw-r--r-- 0:0 @0 static/latest.css"} { // By links.
+				if shape.name == "disk" && !slices.Contains(files(t, tag), file) {
+					t.Errorf("got the files %q, want %s", files(t, tag), file)
+				}
 			}
 			if got, want := config(t, shape.name), config(t, tag); got != want || !strings.HasSuffix(want, " 10001:10001") {
 				t.Errorf("Nix gives the image %s, Docker %s, want the same command and user", got, want)
@@ -144,8 +147,29 @@ func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T
 				if got := get(t, http.DefaultClient, "http://"+address+"/"+shape.path); !strings.Contains(got, shape.want) {
 					t.Errorf("the image %s answers %q, want %q in it", image, got, shape.want)
 				}
+				if shape.name == "disk" {
+					hasNoDate(t, "http://"+address+"/static/site.css")
+				}
 			}
 		})
+	}
+}
+
+// hasNoDate sees that a browser which has an older file gets this one.
+func hasNoDate(t *testing.T, url string) {
+	t.Helper()
+	request, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("If-Modified-Since", "Tue, 01 Jan 1980 00:00:00 GMT")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if date := response.Header.Get("Last-Modified"); response.StatusCode != 200 || date != "" {
+		t.Errorf("%s: got %s, last modified %q, want 200 and no date", url, response.Status, date)
 	}
 }
 
@@ -155,7 +179,7 @@ func files(t *testing.T, tag string) []string {
 	var list []string
 	for header := range untar(t, layers(t, tag)[0]) {
 		if name := strings.Trim(strings.TrimPrefix(header.Name, "./"), "/"); name != "" {
-			list = append(list, fmt.Sprintf("%v %d:%d %s", header.FileInfo().Mode(), header.Uid, header.Gid, name))
+			list = append(list, fmt.Sprintf("%v %d:%d @%d %s", header.FileInfo().Mode(), header.Uid, header.Gid, header.ModTime.Unix(), name))
 		}
 	}
 	slices.Sort(list)
@@ -190,9 +214,14 @@ func TestAfterAnEditOfAServiceOnlyItsOwnPackagesAreCompiled(t *testing.T) {
 			continue
 		}
 		s := newService(t, shape.name, shape.options)
+		const tag = "heroku-go-example-e2e:edited"
+		if shape.name == "tls" {
+			writeProfile(t, filepath.Join(s.dir, "default.pgo"))
+			run(t, s.dir, os.Environ(), "git add --all")
+		}
 		ways := map[string]func() string{
 			"docker": func() string {
-				out, err := s.tryDocker(t, classic, "heroku-go-example-e2e:edited", shape.args...)
+				out, err := s.tryDocker(t, classic, tag, shape.args...)
 				if err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}
@@ -208,6 +237,29 @@ func TestAfterAnEditOfAServiceOnlyItsOwnPackagesAreCompiled(t *testing.T) {
 				t.Errorf("after an edit of %s, %s compiles %q, want %q", shape.name, way, got, want)
 			}
 		}
+		if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
+			t.Errorf("docker and Nix give different executables of %s", shape.name)
+		}
+		if shape.name == "tls" && !strings.Contains(run(t, s.dir, os.Environ(), "go version -m "+s.built(t, "server")+"/bin/server"), "-pgo=default.pgo") {
+			t.Error("the executable is built without the profile")
+		}
+	}
+}
+
+// writeProfile profiles a little work, for a file that go build reads beside main.
+func writeProfile(t *testing.T, name string) {
+	t.Helper()
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		t.Fatal(err)
+	}
+	defer pprof.StopCPUProfile()
+	for start := time.Now(); time.Since(start) < time.Second/2; {
+		regexp.MustCompile(`(a|b)*c`).MatchString(strings.Repeat("ab", 1000))
 	}
 }
 
@@ -231,6 +283,9 @@ func TestProcessTypesAreReleasedAtOnceOrOneAlone(t *testing.T) {
 	if n := strings.Count(strings.Join(paths, "\n"), "PATCH /apps/several/formation"); n != 1 || !strings.Contains(out, "Release: v3\n") {
 		t.Errorf("deploy makes %d releases, want one: %s", n, out)
 	}
+	if idle := "No dyno runs worker: 'heroku ps:scale worker=1 --app several' starts one\n"; !strings.Contains(out, idle) || strings.Contains(out, "runs web") {
+		t.Errorf("deploy says %s, want that no dyno runs worker", out)
+	}
 	run(t, ".", app.env, "heroku ps:scale worker=1")
 	app.waitForLog(`app\[worker\.1\]: .*working`)
 	if got := get(t, app.heroku.Client(), app.heroku.URL("several")); !strings.Contains(got, "hello from web") {
@@ -244,6 +299,12 @@ func TestProcessTypesAreReleasedAtOnceOrOneAlone(t *testing.T) {
 	if out := s.nix(t, "nix run .#verify -- several"); !regexp.MustCompile(`(?s)web image .* same\n.*not said\nworker image .* same\nWhat runs is this checkout`).MatchString(out) {
 		t.Errorf("verify says %s", out)
 	}
+	s.setOptions(t, `main = "cmd/web";`)
+	gone := "This checkout has no worker. To end it: heroku ps:scale worker=0 --app several\nWhat runs is this checkout"
+	if out, err := s.tryNix(t, "nix run .#verify -- several"); err == nil || !strings.Contains(out, gone) {
+		t.Errorf("without worker verify says %v, %s, want %s", err, out, gone)
+	}
+	s.setOptions(t, twoPrograms)
 	out, err := s.tryNix(t, "nix run .#deploy -- several clock")
 	if want := "deploy: there is no process type clock: want one of web worker\n"; err == nil || !strings.HasSuffix(out, want) {
 		t.Errorf("got %v and %s, want %s", err, out, want)
@@ -306,6 +367,7 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"cgo", "true", "", "build constraints exclude all Go files", "build constraints exclude all Go files"},
 		{"disk", "true", `files = [ "nowhere" ];`, `go-on-heroku: files = ["nowhere"]: want a list of paths like "templates", without blanks, except server and tmp`, "FILES=nowhere: want paths of the context, except server and tmp"},
 		{"disk", "mkdir server && mv templates server/ && git add --all", `files = [ "server/templates" ];`, `go-on-heroku: files = ["server/templates"]: want`, "FILES=server/templates: want paths of the context, except server and tmp"},
+		{"disk", "ln -s nowhere templates/gone.html && git add --all", `files = [ "templates" ];`, "cp: cannot stat 'templates/gone.html'", "cp: can't stat 'templates/gone.html'"},
 		{"modules", "true", "", `go-on-heroku: vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
 		{"modules", "true", `vendorHash = "rubbish";`, `go-on-heroku: vendorHash = "rubbish": want a hash, or ""`, ""},
 		{"modules", "true", `vendorHash = "";`, "got:    " + strings.Split(modulesHash, `"`)[1], ""},
@@ -341,7 +403,10 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		return try(t, "services/programs", os.Environ(), fmt.Sprintf("nix eval --impure --expr '(import %s/nix/options.nix) %s \"%s\" { src = %s; %s }'", origin, lib, goVersion(), src, options))
 	}
 	for options, want := range map[string]string{
-		`name = "My App";`:                     `name = "My App": want lower-case letters, digits, '.', '_' and '-'`,
+		`name = "My App";`:                     `name = "My App": want lower-case letters and digits, between them '.', '_' or '-'`,
+		`name = "shop_";`:                      `name = "shop_": want`,
+		`name = "my.-shop";`:                   `name = "my.-shop": want`,
+		`name = "a..b";`:                       `name = "a..b": want`,
 		`main = "cmd/nope";`:                   `main = "cmd/nope": want null or a folder of src, like "./cmd/web"`,
 		`main = "/cmd/web";`:                   `main = "/cmd/web": want`,
 		`main = [ "cmd/web" ];`:                `main = ["cmd/web"]: want`,
@@ -405,7 +470,7 @@ func TestFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "main_test.go"), []byte(test), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	run(t, s.dir, os.Environ(), "ln -s nowhere dangling && git add --all")
+	run(t, s.dir, os.Environ(), "ln -s nowhere dangling && mkdir _scaffold && echo 'package {{.Name}}' >_scaffold/main.go && git add --all")
 	s.nix(t, "nix flake check")
 	s.nix(t, "nix flake check --all-systems --no-build --option allow-import-from-derivation false")
 	ours, theirs := nix(t, checkout(t), os.Environ(), "nix flake show --json --all-systems 2>/dev/null"), s.nix(t, "nix flake show --json --all-systems --option allow-import-from-derivation false 2>/dev/null")
@@ -442,7 +507,7 @@ func TestAFlakeOfItsOwnTakesThePackages(t *testing.T) {
 
 func TestOddFilesDisturbNoBuild(t *testing.T) {
 	s := newService(t, "modules", modulesHash)
-	run(t, s.dir, os.Environ(), `mkdir lib testdata && printf '\0' >testdata/nul.go && printf 'module example.com/lib\n' >lib/go.mod && echo 'package lib' >lib/lib.go
+	run(t, s.dir, os.Environ(), `mkdir -p lib notes/examples && printf '\0' >notes/nul.go && ln -s nowhere notes/examples/client.go && ln -s lib nats.go && printf 'module example.com/lib\n' >lib/go.mod && echo 'package lib' >lib/lib.go
 		printf 'require example.com/lib v0.0.0\nreplace example.com/lib => ./lib\n' >>go.mod
 		printf '/*\n"Acme (c.) & sons", it'"'"'s\n"example.com/$(exit 1)"\n*/\npackage main\n\nimport _ "example.com/lib"\n' >odd.go && git add --all`)
 	const tag = "heroku-go-example-e2e:odd"
@@ -470,6 +535,24 @@ func TestOddFilesDisturbNoBuild(t *testing.T) {
 	run(t, s.dir, os.Environ(), "rm odd.go && cp "+services+"/grpc/* . && git add --all")
 	if out, err := s.tryNix(t, "nix build .#server --print-build-logs"); err == nil || !strings.Contains(out, "got:    "+strings.Split(grpcHash, `"`)[1]) {
 		t.Errorf("after a change of go.mod: got %v and %s", err, out)
+	}
+}
+
+// So it is in containers and in some CI.
+func TestRootWithoutASandboxBuildsTheSameAndLeavesTheStoreAlone(t *testing.T) {
+	s := newService(t, "tls", "")
+	unseen := fmt.Sprintf("unseen%d", time.Now().UnixNano())
+	s.setOptions(t, `tags = [ "`+unseen+`" ];`)
+	const build = "nix build --print-out-paths --option sandbox false --option build-users-group '' "
+	dependencies := strings.TrimSpace(s.nix(t, build+"--out-link dependencies .#dependencies 2>/dev/null"))
+	executable := strings.TrimSpace(s.nix(t, build+"--no-link .#server 2>/dev/null")) + "/bin/server"
+	run(t, s.dir, append(goEnv(), "GOFLAGS=-tags="+unseen), goBuild)
+	if read(t, executable) != read(t, filepath.Join(s.dir, "result-server")) {
+		t.Error("go build gives another executable")
+	}
+	run(t, s.dir, os.Environ(), "nix store verify --no-trust "+dependencies)
+	if _, err := os.Stat("/homeless-shelter"); err == nil {
+		t.Error("a builder has made /homeless-shelter")
 	}
 }
 
@@ -528,8 +611,10 @@ func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
 	if want := strings.Replace(ours("Dockerfile"), `CMD ["web"]`, `CMD ["--"]`, 1); theirs("Dockerfile") != want {
 		t.Error("Dockerfile differs in more than CMD")
 	}
-	if theirs("heroku.yml") != ours("heroku.yml") {
-		t.Error("heroku.yml differs")
+	for _, name := range []string{"heroku.yml", ".gitattributes"} {
+		if theirs(name) != ours(name) {
+			t.Error(name + " differs")
+		}
 	}
 	if !strings.HasPrefix(ours(".dockerignore"), theirs(".dockerignore")) {
 		t.Error(".dockerignore does not begin with the template's")
@@ -537,8 +622,8 @@ func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
 	if block := regexp.MustCompile("(?s)```nix\n(.*?)```").FindStringSubmatch(ours("README.md")); theirs("flake.nix") != block[1] {
 		t.Errorf("the README shows another flake.nix: %s", block[1])
 	}
-	if n := len(regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(ours("Dockerfile"), -1)); n > 24 {
-		t.Errorf("Dockerfile has %d lines of instructions, want 24 at most", n)
+	if n := len(regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(ours("Dockerfile"), -1)); n > 25 {
+		t.Errorf("Dockerfile has %d lines of instructions, want 25 at most", n)
 	}
 }
 
@@ -555,11 +640,12 @@ func TestTheTemplateForAnExistingServiceOverwritesNothing(t *testing.T) {
 func TestSecretsAndTestsDoNotGetIntoDockersContext(t *testing.T) {
 	s := newService(t, "tls", "")
 	run(t, s.dir, os.Environ(), `mkdir -p config internal/id_generator vendor/keys
-		for file in .env config/.env.production server.key config/server.pem id_rsa .netrc main_test.go vendor/keys/ca.pem internal/id_generator/id_x.go keep.txt; do echo secret >$file; done`)
+		ln -s /nix/store result
+		for file in result-server .env config/.env.production server.key config/server.pem id_rsa .netrc main_test.go vendor/keys/ca.pem internal/id_generator/id_x.go keep.txt; do echo secret >$file; done`)
 	for _, builder := range []string{classic, buildKit} {
-		out := run(t, s.dir, os.Environ(), "printf 'FROM "+goImage+"\nCOPY . /context\nRUN cd /context && find . -type f | sort | sed s/^/in:/\n' >Probe && "+builder+" docker build --no-cache --progress plain --file Probe . 2>&1 || "+
+		out := run(t, s.dir, os.Environ(), "printf 'FROM "+goImage+"\nCOPY . /context\nRUN cd /context && find . ! -type d | sort | sed s/^/in:/\n' >Probe && "+builder+" docker build --no-cache --progress plain --file Probe . 2>&1 || "+
 			builder+" docker build --no-cache --file Probe . 2>&1")
-		for name, want := range map[string]bool{".env": false, "config/.env.production": false, "server.key": false, "config/server.pem": false, "id_rsa": false, ".netrc": false, "main_test.go": false,
+		for name, want := range map[string]bool{"result": false, "result-server": false, ".env": false, "config/.env.production": false, "server.key": false, "config/server.pem": false, "id_rsa": false, ".netrc": false, "main_test.go": false,
 			"vendor/keys/ca.pem": true, "internal/id_generator/id_x.go": true, "keep.txt": true} {
 			if got := strings.Contains(out, "in:./"+name+"\n"); got != want {
 				t.Errorf("%s: %s is in the context: %v, want %v:\n%s", builder, name, got, want, out)

@@ -23,7 +23,7 @@ import (
 // readmes are the texts whose commands are run.
 func readmes(t *testing.T) string {
 	t.Helper()
-	return read(t, "../README.md") + read(t, "../elsewhere/README.md")
+	return read(t, "../README.md") + read(t, "../docs/troubleshooting.md") + read(t, "../elsewhere/README.md")
 }
 
 // readmeCommands returns the commands of their shell blocks in their order, without the comments behind them.
@@ -150,23 +150,27 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix run .#verify -- https://my-own-app-0123456789ab.herokuapp.com": w.verify,
 		"gh attestation verify result-server --repo OWNER/NAME":             w.isAttested,
 		"curl https://my-own-app-0123456789ab.herokuapp.com/version":        func(string) { w.answers() },
-		"CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) " + goBuild: w.succeeds(""),
-		"sha256sum result-server":           w.checksum,
-		"nix build .#image.id":              w.changeThePageAndDeploy,
-		"cat result":                        w.succeeds("sha256:"),
-		"heroku logs --tail":                func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200", func(string) {}) },
-		"heroku ps:scale web=2:standard-1x": w.scale,
-		"heroku releases":                   w.showsTheImage,
-		"heroku rollback":                   w.rollback,
-		"heroku config:set LOG_FORMAT=json": w.setLogFormat,
-		"nix build .#sbom":                  w.nix,
-		"go mod tidy":                       w.succeeds(""),
-		"go mod vendor":                     w.succeeds(""),
-		"git add --all":                     w.succeeds(""),
-		"nix flake update":                  w.nix,
-		"nix develop":                       w.standsIn("e2e/flake_test.go"),
-		"nix flake check":                   w.standsIn("e2e/flake_test.go"),
-		"nix fmt":                           w.standsIn("e2e/flake_test.go"),
+		goSettings + goBuild:                                                w.buildsInAnyEnvironment,
+		"docker build --platform linux/amd64 --tag server .":                w.dockerBuild,
+		"docker create --name server server":                                w.copyFromTheImage,
+		"docker cp server:/server result-server":                            w.copyFromTheImage,
+		"docker rm server":                                                  w.copyFromTheImage,
+		"sha256sum result-server":                                           w.checksum,
+		"nix build .#image.id":                                              w.changeThePageAndDeploy,
+		"cat result":                                                        w.succeeds("sha256:"),
+		"heroku logs --tail":                                                func(c string) { runUntil(t, w.dir, w.env, c, "path=/version status=200", func(string) {}) },
+		"heroku ps:scale web=2:standard-1x":                                 w.scale,
+		"heroku releases":                                                   w.showsTheImage,
+		"heroku rollback":                                                   w.rollback,
+		"heroku config:set LOG_FORMAT=json":                                 w.setLogFormat,
+		"nix build .#sbom":                                                  w.nix,
+		"go mod tidy":                                                       w.succeeds(""),
+		"go mod vendor":                                                     w.succeeds(""),
+		"git add --all":                                                     w.succeeds(""),
+		"nix flake update":                                                  w.nix,
+		"nix develop":                                                       w.standsIn("e2e/flake_test.go"),
+		"nix flake check":                                                   w.standsIn("e2e/flake_test.go"),
+		"nix fmt":                                                           w.standsIn("e2e/flake_test.go"),
 
 		dockerOfToday: w.pushesWithAnother,
 		podmanLogin:   w.standsIn("e2e/engines_test.go"),
@@ -241,6 +245,30 @@ const ownImage, ownContainer = "heroku-go-example-e2e:own", "heroku-go-example-e
 func (w *walk) dockerBuild(command string) {
 	atEnd(w.T, func() { exec.Command("docker", "rmi", ownImage).Run() })
 	run(w.T, w.dir, w.env, strings.Replace(command, "--tag server", "--build-arg GO_IMAGE="+goImage+" --tag "+ownImage, 1))
+}
+
+func (w *walk) copyFromTheImage(command string) {
+	atEnd(w.T, func() { exec.Command("docker", "rm", "--force", ownContainer).Run() })
+	names := strings.NewReplacer("--name server server", "--name "+ownContainer+" "+ownImage, "server:", ownContainer+":", "rm server", "rm "+ownContainer)
+	run(w.T, w.dir, w.env, names.Replace(command))
+}
+
+// goSettings are what the README puts before go build.
+const goSettings = "CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOTOOLCHAIN=$(sed -n 's/.* GOTOOLCHAIN=\\([^ ]*\\) .*/\\1/p' Dockerfile) " +
+	"GOENV=off GO111MODULE= GOFLAGS= GOAMD64= GOEXPERIMENT= GOFIPS140= GOWORK=$(ls \"$PWD/go.work\" 2>/dev/null || echo off) "
+
+// buildsInAnyEnvironment builds with settings that change the bytes where the command does not set them.
+func (w *walk) buildsInAnyEnvironment(command string) {
+	work, settings := filepath.Join(filepath.Dir(w.dir), "go.work"), filepath.Join(w.TempDir(), "env")
+	if err := os.WriteFile(work, []byte("go 1.26\n"), 0o644); err != nil {
+		w.Fatal(err)
+	}
+	defer os.Remove(work)
+	if err := os.WriteFile(settings, []byte("GOFLAGS=-tags=elsewhere\n"), 0o644); err != nil {
+		w.Fatal(err)
+	}
+	env := append(w.env, "GOENV="+settings, "GO111MODULE=off", "GOFLAGS=-tags=other", "GOAMD64=v3", "GOEXPERIMENT=jsonv2", "GOFIPS140=latest")
+	run(w.T, w.dir, env, command)
 }
 
 func (w *walk) dockerRun(command string) {

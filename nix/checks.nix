@@ -24,10 +24,10 @@ let
         grep -Fx 'drwxr-xr-x 0/0 ./' list
         grep -Fx -- '-rwxr-xr-x 0/0 ./server' list
         grep -Fx 'drwxrwxrwt 0/0 ./tmp/' list
-        test $(wc -l <list) = $(($(find ${source.files} | wc -l) + 2))
+        for file in ${toString service.files}; do grep -F " ./$file" list; done
         tar -xOf "$layer" ./server | cmp - ${image.server}/bin/server
 
-        size=$(gzip -9 <"$layer" | wc -c)
+        size=$(gzip -9n <"$layer" | wc -c)
         max=${toString service.maxSize}
         echo "$size bytes compressed, want ''${max:-any number} at most: raise maxSize in flake.nix if what you add is worth it"
         test "$size" -le "''${max:-$size}"
@@ -40,12 +40,10 @@ lib.mapAttrs' image service.images
   # Nix takes Go from this flake, Docker what its Dockerfile names.
   go-version = pkgs.runCommand "${name}-go-version" { } ''
     cd ${source.dockerfiles}
-    for file in Dockerfile*; do
-      if grep -s GOTOOLCHAIN= $file | grep -Fv GOTOOLCHAIN=go${version}+auto; then
-        echo "this flake builds with go${version}: in $file, want GOTOOLCHAIN=go${version}+auto"
-        exit 1
-      fi
-    done
+    if grep -Hs GOTOOLCHAIN= Dockerfile* | grep -Fv GOTOOLCHAIN=go${version}+auto; then
+      echo "this flake builds with go${version}: want GOTOOLCHAIN=go${version}+auto"
+      exit 1
+    fi
     touch $out
   '';
 

@@ -1,4 +1,4 @@
-# The functions of this flake, for any Go service. README.md lists their options.
+# The functions of this flake, for any Go service. docs/existing.md lists their options.
 nixpkgs:
 let
   inherit (nixpkgs) lib;

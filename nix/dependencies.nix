@@ -1,22 +1,47 @@
 # Go's build cache with what the service imports of the standard library and of other modules, compiled, and without vendor/
-# these modules. It sees the names of these packages, vendor/ and what says which modules there are, so most edits of the
-# service leave it as it is.
+# these modules. It sees the names of these packages, vendor/, profiles and what says which modules there are, so most edits of
+# the service leave it as it is.
 service:
 let
   inherit (service) source;
   inherit (service.pkgs) lib;
-  isOwn =
-    file:
-    lib.hasSuffix ".go" file
-    && !lib.hasPrefix "${source.server}/vendor/" file
-    && !lib.hasInfix "/testdata/" file;
-  files = builtins.filter isOwn (lib.filesystem.listFilesRecursive source.server);
+  modules = builtins.listToAttrs (
+    map (file: lib.nameValuePair (service.modulePath file) [ (dirOf file) ]) (
+      builtins.filter (lib.hasSuffix "/go.mod") source.ofModules
+    )
+  );
+  # The folder of a package, if it is the service's own.
+  folderOf =
+    package:
+    let
+      parent = map (folder: "${folder}/${baseNameOf package}") (folderOf (dirOf package));
+    in
+    modules.${package} or (if package == "." then [ ] else parent);
   # Imports come before declarations. A match on a whole file would overflow Nix's stack.
   head =
     file: builtins.head (builtins.split "\n(const|func|type|var)[[:space:](]" (builtins.readFile file));
-  lines = lib.concatMap (file: lib.splitString "\n" (head file)) files;
-  match = builtins.match ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([[:alnum:]][[:alnum:]_.~/+-]*)".*'';
-  imports = map lib.last (builtins.filter builtins.isList (map match lines));
+  imported = service.matches ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([[:alnum:]][[:alnum:]_.~/+-]*)".*'';
+  list = folder: if builtins.pathExists "${folder}/." then builtins.readDir folder else { };
+  importsOf =
+    folder:
+    let
+      types = list folder;
+      isGo = name: lib.hasSuffix ".go" name && types.${name} == "regular";
+    in
+    lib.concatMap (name: imported (head "${folder}/${name}")) (
+      builtins.filter isGo (builtins.attrNames types)
+    );
+  # As Go does it, from main on: what it does not read may be anything.
+  commands = [ "." ] ++ map (name: "cmd/${name}") (builtins.attrNames (list "${source.server}/cmd"));
+  mainsOf = { main, ... }: if main == null then commands else [ main ];
+  mains = lib.concatMap mainsOf (builtins.attrValues service.commands);
+  packages = builtins.genericClosure {
+    startSet = map (main: { key = "${source.server}/${main}"; }) mains;
+    operator = package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
+  };
+  imports = builtins.filter (package: folderOf package == [ ]) (
+    lib.concatMap (package: importsOf package.key) packages
+  );
 in
 service.run "${service.name}-dependencies" { } ''
   mkdir $out
@@ -24,6 +49,10 @@ service.run "${service.name}-dependencies" { } ''
   export GOCACHE=$out/cache GOMODCACHE=$out/modules
   cd ${source.dependencies}
   ${lib.optionalString (service.vendorHash != null) "go mod download"}
-  # What does not compile by itself is left for the service.
-  go list -v -e -export net/http ${toString (lib.unique imports)} >/dev/null
+  profiles=$(find $PWD -path $PWD/vendor -prune -o -name default.pgo -print)
+  for profile in ''${profiles:-off}; do
+    go build -v -pgo=$profile net/http # go list takes a profile only after go build.
+    # What does not compile by itself is left for the service.
+    go list -v -e -export -pgo=$profile ${toString (lib.unique imports)} >/dev/null
+  done
 ''

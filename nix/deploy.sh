@@ -14,6 +14,8 @@ newest_release() {
 }
 
 about=$(api GET "/apps/$app" --header "$accept")
+[[ $(jq --raw-output '.generation.name?' <<<"$about") != fir ]] ||
+  fail "$app is in a space of the generation fir, which runs no images: want an app that 'heroku create --stack container' makes elsewhere"
 stack=$(jq --raw-output '(.build_stack // .stack).name' <<<"$about")
 [[ $stack == container ]] ||
   fail "$app is on the stack $stack, not container: run 'heroku stack:set container --app $app'"
@@ -35,8 +37,8 @@ done <<<"$chosen"
 # As `heroku container:release` does it. Heroku makes no release of images that run already.
 before=$(newest_release)
 state="; 'heroku releases --app $app' says whether it is released"
-api PATCH "/apps/$app/formation" --header "$accept.docker-releases" --header 'Content-Type: application/json' \
-  --data "$(jq --slurp '{updates: .}' "$work/updates")" >/dev/null
+formation=$(api PATCH "/apps/$app/formation" --header "$accept.docker-releases" --header 'Content-Type: application/json' \
+  --data "$(jq --slurp '{updates: .}' "$work/updates")")
 release=$(newest_release)
 [[ $(jq .id <<<"$release") != $(jq .id <<<"$before") ]] || echo "$app runs this already"
 version=v$(jq .version <<<"$release")
@@ -46,6 +48,9 @@ while [[ $(jq --raw-output .status <<<"$release") == pending ]]; do # The app ha
 done
 [[ $(jq --raw-output .status <<<"$release") != failed ]] ||
   fail "the release $version failed: 'heroku releases:output --app $app' says why"
+for type in $(jq --raw-output '.[]? | select(.quantity? == 0) | .type' <<<"$formation"); do
+  ! grep --quiet "^$type " <<<"$chosen" || echo "No dyno runs $type: 'heroku ps:scale $type=1 --app $app' starts one"
+done
 echo "Release: $version"
 echo "URL:     $(jq --raw-output .web_url <<<"$about")"
 echo "Verify:  nix run .#verify -- $app"

@@ -10,7 +10,7 @@ service.pkgs.writeShellApplication {
   text = ''
     [[ $# -gt 0 ]] || set -- .
     own=('(' -name vendor -o -name testdata -o -name .tools ')' -prune -o -type f)
-    find "$@" "''${own[@]}" -name '*.go' -exec gofmt -w {} +
+    find "$@" "''${own[@]}" -name '*.go' -exec gofmt -w {} + || echo 'What is not Go stays as it is.' >&2
     find "$@" "''${own[@]}" -name '*.nix' -exec nixfmt {} +
   '';
   meta.description = "Format Go and Nix files";

@@ -5,18 +5,26 @@ service:
 let
   inherit (service) name pkgs;
   server = import ./server.nix service main;
-  # Otherwise tar writes the owner's names into the layer, and the group 0 is "root" on Linux and "wheel" on macOS.
-  numericOwner =
+  # Otherwise tar writes the owner's names into the layer, and the group 0 is "root" on Linux and "wheel" on macOS. Files are from
+  # 1970, which net/http takes for no date: by any other, browsers would keep a file that a release has changed.
+  reproducibly =
     name: arguments:
-    pkgs.runCommand name (pkgs.lib.recursiveUpdate arguments { env.TAR_OPTIONS = "--numeric-owner"; });
-  image = (pkgs.dockerTools.override { runCommand = numericOwner; }).buildImage {
+    pkgs.runCommand name (
+      arguments
+      // {
+        SOURCE_DATE_EPOCH = "0";
+        TAR_OPTIONS = "--numeric-owner";
+      }
+    );
+  image = (pkgs.dockerTools.override { runCommand = reproducibly; }).buildImage {
     inherit name;
     tag = "latest";
     compressor = "none"; # The push compresses the layer.
     architecture = service.arch; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
-      tar -C ${service.source.files} -cf - . | tar -xf -
+      # Links become what they lead to, as in the Dockerfile.
+      for file in ${toString service.files}; do (cd ${service.source.server} && cp -rL --parents -- $file $OLDPWD); done
       chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
       mkdir -m 1777 tmp
@@ -42,16 +50,10 @@ image.overrideAttrs (
       '';
       # `nix build .#sbom` puts the bill of materials into the file `result`, in CycloneDX's JSON: the modules in the
       # executable and the standard library.
-      sbom =
-        service.run "${name}-sbom.json"
-          {
-            nativeBuildInputs = [ pkgs.cyclonedx-gomod ];
-            meta.description = "Bill of materials of ${name}, in CycloneDX's JSON";
-          }
-          ''
-            export HOME=$TMPDIR
-            cyclonedx-gomod bin -json -std -noserial -notimestamp -output $out ${server}/bin/server
-          '';
+      sbom = service.run "${name}-sbom.json" { nativeBuildInputs = [ pkgs.cyclonedx-gomod ]; } ''
+        export HOME=$TMPDIR
+        cyclonedx-gomod bin -json -std -noserial -notimestamp -output $out ${server}/bin/server
+      '';
     };
   }
 )

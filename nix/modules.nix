@@ -16,7 +16,7 @@ service.pkgs.runCommand "${service.name}-modules-${builtins.substring 0 8 sums}"
     outputHash = service.vendorHash;
   }
   ''
-    export GOPATH=$TMPDIR GOCACHE=$TMPDIR/cache GOTOOLCHAIN=local
+    export HOME=$TMPDIR GOPATH=$TMPDIR GOCACHE=$TMPDIR/cache GOTOOLCHAIN=local
     mkdir -p $TMPDIR/pkg/mod/cache/download
     cd ${service.source.server}
     go mod download

@@ -1,4 +1,4 @@
-# Checks the options, which README.md lists, and fills in their defaults.
+# Checks the options, which docs/existing.md lists, and fills in their defaults.
 lib: goVersion: options:
 let
   given = lib.removeSuffix "/" (toString (options.src or "null"));
@@ -27,31 +27,31 @@ let
     in
     if valid value then value else wrong option value want;
 
-  # Docker downloads a newer Go for these lines. Nix has one alone.
-  goLine = builtins.match "[[:space:]]*(go|toolchain)[[:space:]]+(go)?([0-9][^[:space:]]*).*";
-  goLines =
-    file:
-    builtins.filter builtins.isList (
-      map goLine (lib.splitString "\n" (builtins.readFile "${src}/${file}"))
+  # What the pattern's last group takes of each line of the text.
+  matches =
+    pattern: text:
+    map lib.last (
+      builtins.filter builtins.isList (map (builtins.match pattern) (lib.splitString "\n" text))
     );
+  # Docker downloads a newer Go for these lines. Nix has one alone.
+  goLines = matches "[[:space:]]*(go|toolchain)[[:space:]]+(go)?([0-9][^[:space:]]*).*";
   goFiles = builtins.filter exists [
     "go.mod"
     "go.work"
     "${toString checked.main}/go.mod"
   ];
   newer = builtins.filter (version: builtins.compareVersions version goVersion > 0) (
-    map lib.last (lib.concatMap goLines goFiles)
+    lib.concatMap (file: goLines (builtins.readFile "${src}/${file}")) goFiles
   );
 
+  modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
+  modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
   # The last part of the module's path that is not a version.
-  moduleName =
-    let
-      line = lib.findFirst (lib.hasPrefix "module") "module unnamed" (
-        lib.splitString "\n" (builtins.readFile "${src}/go.mod")
-      );
-      path = builtins.head (builtins.match ''module[[:space:]]*"?([^[:space:]"]*).*'' line);
-    in
-    lib.toLower (lib.last (builtins.filter (part: !is "v[0-9]+" part) (lib.splitString "/" path)));
+  moduleName = lib.toLower (
+    lib.last (
+      builtins.filter (part: !is "v[0-9]+" part) (lib.splitString "/" (modulePath "${src}/go.mod"))
+    )
+  );
 
   command =
     type:
@@ -66,8 +66,8 @@ let
 
   checked = {
     inherit src;
-    name = check "name" moduleName "lower-case letters, digits, '.', '_' and '-'" (
-      is "[a-z0-9][a-z0-9._-]*"
+    name = check "name" moduleName "lower-case letters and digits, between them '.', '_' or '-'" (
+      is "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
     );
     main = check "main" null ''null or a folder of src, like "./cmd/web"'' isMain;
     files =
@@ -100,4 +100,4 @@ if unknown != [ ] then
 else if newer != [ ] then
   throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update go-on-heroku"
 else
-  builtins.deepSeq checked checked
+  builtins.deepSeq checked (checked // { inherit matches modulePath; })

@@ -8,7 +8,10 @@ service.run "${service.name}-server"
   ''
     # Read in place: a copy, even of links, takes seconds. Builders cannot write to the store, and what go would write there
     # can be missing, but for its index of packages: hence goindex=0.
-    export GOCACHE=${service.dependencies}/cache GOMODCACHE=${service.dependencies}/modules GODEBUG=goindex=0
+    dependencies=${service.dependencies}
+    # Without a sandbox, root can.
+    [[ ! -w $dependencies ]] || { cp -r --no-preserve=mode $dependencies $TMPDIR && dependencies=$TMPDIR/$(basename $dependencies); }
+    export GOCACHE=$dependencies/cache GOMODCACHE=$dependencies/modules GODEBUG=goindex=0
     cd ${service.source.server}
     main=${service.pkgs.lib.escapeShellArg (toString main)}
     main=''${main:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}

@@ -5,21 +5,10 @@ let
   toolchain = import ./toolchain.nix pkgs;
   checked = import ./options.nix lib toolchain.version options;
   service = checked // {
-    inherit
-      arch
-      pkgs
-      run
-      toolchain
-      ;
+    inherit arch pkgs run toolchain;
     for = arch: (import ./service.nix arch pkgs options).service;
     # Flakes know it of `self` alone.
-    commit =
-      options.src.rev or (
-        if options.src ? dirtyRev then
-          "${lib.removeSuffix "-dirty" options.src.dirtyRev}, with uncommitted changes"
-        else
-          "no known commit"
-      );
+    commit = options.src.rev or options.src.dirtyRev or "no known commit";
     std = import ./std.nix pkgs toolchain goEnv;
     source = import ./source.nix service;
     dependencies = import ./dependencies.nix service;
@@ -33,6 +22,7 @@ let
     CGO_ENABLED = "0";
     GOTOOLCHAIN = "local";
     GOFLAGS = "-trimpath -buildvcs=false";
+    HOME = "/dev/null"; # Without a sandbox, Go would make the home that Nix wants to be missing.
   };
   # runCommand, with Go.
   run =
@@ -49,6 +39,8 @@ let
       }
     );
 
+  program = import ./heroku.nix service;
+
   # The packages of web have no suffix. Without web, it is the first process type by name.
   first =
     if checked.commands ? web then "web" else builtins.head (builtins.attrNames checked.commands);
@@ -62,9 +54,9 @@ in
 {
   packages = lib.concatMapAttrs ofType service.images // {
     inherit (service) toolchain std dependencies;
-    push = import ./heroku.nix service "push";
-    deploy = import ./heroku.nix service "deploy";
-    verify = import ./heroku.nix service "verify";
+    push = program "push" ./deploy.sh "Push ${service.name} to Heroku's registry";
+    deploy = program "deploy" ./deploy.sh "Push ${service.name} to Heroku's registry and release it";
+    verify = program "verify" ./verify.sh "Say whether what runs is this ${service.name}";
   };
   inherit service;
   inherit (service) formatter;

@@ -21,23 +21,16 @@ let
     builtins.any (
       wanted: lib.hasPrefix "${wanted}/" "${path}/" || lib.hasPrefix "${path}/" wanted
     ) paths;
-  # go.mod and go.work may name modules in other folders.
+  # go.mod and go.work may name modules in other folders. A profile changes how dependencies are compiled.
   isOfModule =
-    file:
-    builtins.elem (baseNameOf file) [
-      "go.mod"
-      "go.sum"
-      "go.work"
-      "go.work.sum"
-    ];
+    file: builtins.match "go[.](mod|sum|work|work[.]sum)|default[.]pgo" (baseNameOf file) != null;
   server = only (path: !isExcluded path && !lib.hasSuffix "_test.go" path);
   ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
 in
 {
+  inherit ofModules server;
   all = only (_: true);
   tests = only (path: !isExcluded path);
-  inherit server;
   dependencies = only (within ([ "vendor" ] ++ map (lib.removePrefix "${server}/") ofModules));
   dockerfiles = only (lib.hasPrefix "Dockerfile");
-  files = only (within service.files);
 }

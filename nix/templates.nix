@@ -26,7 +26,7 @@ in
     welcomeText = next "mv nix/new/flake.nix . && rmdir -p nix/new && ln -s Dockerfile Dockerfile.web && git init --initial-branch main";
   };
   existing = {
-    description = "flake.nix and three files for Docker, for an existing Go service";
+    description = "flake.nix, three files for Docker and .gitattributes, for an existing Go service";
     path = ./.existing;
     welcomeText = next "# Where there was a conflict, Nix has kept your file: merge it by hand.";
   };

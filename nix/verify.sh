@@ -56,15 +56,17 @@ while read -r type _ id executable; do
     compare 'web executable' "${here%% *}" "${sha256:-unknown}"
   fi
 done <<<"$IMAGES"
-while read -r type state there; do
-  [[ $state != up ]] || has "$type" '' "$IMAGES" || compare "$type image" nothing "${there/unknown/something}"
+more=
+while read -r type state _; do
+  [[ $state != up ]] || has "$type" '' "$IMAGES" ||
+    more+=$'\n'"This checkout has no $type. To end it: heroku ps:scale $type=0 --app $app"
 done <<<"$formation"
 is() { [[ $table =~ $1\ [^$'\n']*$2 ]]; }
 
 is '' differs || [[ -z $unreachable ]] || fail "$unreachable"
 is '' same || is '' differs || fail "$url does not say which executable runs${app:+, nor Heroku which image}"
 echo "This checkout: $COMMIT"
-echo "$table"
+echo "$table$more"
 if is 'web image' same && is 'web executable' differs; then
   echo 'Heroku has this image, but an executable of another one answers. Wait until the dynos have restarted.'
 elif is '' differs; then
@@ -72,9 +74,11 @@ elif is '' differs; then
   if is 'web image' differs && is 'web executable' same; then
     echo "The executable of web is this one. Docker has built the image, or its files or its command differ."
   fi
+elif [[ -n $app && $formation != *' up '* ]]; then
+  echo 'Nothing runs: no process type has a dyno.'
 elif is '' 'not said'; then
   echo 'What runs is this checkout, as far as Heroku and the server say, and if they tell the truth.'
 else
   echo 'What runs is this checkout, if Heroku and the server tell the truth.'
 fi
-! is '' differs
+[[ -z $more ]] && ! is '' differs
