@@ -27,7 +27,7 @@ RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vend
  && go build -v "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 COPY . /src
 ARG FILES LDFLAGS
-RUN cd /src && mkdir /image && { [ -z "$FILES" ] || cp -rL --parents $FILES /image; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
+RUN cd /src && mkdir /image && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
  || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
  && go build -C "/src/$(cat /dependencies/go.main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
 

@@ -19,6 +19,7 @@
         "README.md"
         "e2e"
         "elsewhere"
+        "findings"
         "nix"
       ];
     }

@@ -33,7 +33,7 @@ func TestWithoutThisFolderTheProjectIsWhole(t *testing.T) {
 	isWhole(t, dir)
 
 	// Lists of what to leave out, steps that only run where the folder is, and one paragraph of the README.
-	want := []string{".ci/run", ".dockerignore", ".github/workflows/e2e.yml", "README.md", "flake.nix", "nix/new/flake.nix", "nix/templates.nix"}
+	want := []string{".ci/run", ".dockerignore", ".github/workflows/e2e.yml", "README.md", "flake.nix", "nix/templates.nix"}
 	if got := strings.Fields(run(t, dir, os.Environ(), "git grep --files-with-matches --word-regexp e2e -- :!vendor")); !slices.Equal(got, want) {
 		t.Errorf("%q name this folder, want %q", got, want)
 	}

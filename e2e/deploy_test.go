@@ -196,7 +196,9 @@ func TestDeployEndsWithOneLineAndReleasesNothing(t *testing.T) {
 		{"PUT /v2/go-on-nix/web/manifests/", answer(201, "", ""), "answers 422: No image " + app.id},
 		{"PATCH /apps/", answer(503, "text/html", "<p>down</p>"), "'heroku releases --app go-on-nix' says whether it is released"},
 		{"PATCH /apps/", breaks, "'heroku releases --app go-on-nix' says whether it is released"},
-		{"GET /apps/", answer(200, "application/json", `{"generation": {"name": "fir"}, "stack": {"name": "cnb"}}`), "go-on-nix is in a space of the generation fir, which runs no images: want an app"},
+		{"GET /apps/", func(w http.ResponseWriter, r *http.Request) bool {
+			return strings.HasSuffix(r.Header.Get("Accept"), "version=3.sdk") && answer(200, "application/json", `{"generation": {"name": "fir"}, "stack": {"name": "cnb"}}`)(w, r)
+		}, "go-on-nix is in a space of the generation fir, which runs no images: want an app"},
 	} {
 		app.answers(map[string]instead{test.at: test.instead})
 		ends(test.at, test.want, 1, nil, "go-on-nix")

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -116,4 +117,16 @@ func TestWhatHerokuRefuses(t *testing.T) {
 	refuses("heroku ps:scale worker=1", "Couldn't find that process type (worker)")
 	run(t, ".", app.env, "heroku create plain")
 	refuses("heroku container:push web --app plain", "This command is for Docker apps only")
+}
+
+func TestTheWholeWaySaysThatAnotherLocalHerokuRuns(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.77:443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	out, err := try(t, "..", os.Environ(), "sh e2e/try --check")
+	if err == nil || !strings.HasSuffix(out, "localheroku: another local Heroku is running: listen tcp 127.0.0.77:443: bind: address already in use\nCleaning up.\n") {
+		t.Errorf("got %v and %s", err, out)
+	}
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// goBuild is the command in the README.
+// goBuild is the command in the README, without its settings.
 const goBuild = `go build -trimpath -buildvcs=false -ldflags "-s -w -buildid=" -o result-server .`
 
 // goEnv is the environment for goBuild, with the toolchain that go.mod names.

@@ -104,7 +104,7 @@ const (
 var shapes = []shape{
 	{name: "programs", options: `main = "cmd/web";`, args: []string{"MAIN=cmd/web"}, want: "hello from web"},
 	{name: "names", want: "package result"},
-	{name: "disk", options: `files = [ "templates" "static" ];`, args: []string{"FILES=templates static"}, want: "templates/index.html"},
+	{name: "disk", options: `files = [ "templates" "static" "frontend/dist" "frontend/notes" ]; exclude = [ "static" ];`, args: []string{"FILES=templates static frontend/dist frontend/notes"}, want: "templates/index.html"},
 	{name: "modules", options: modulesHash, path: "id/fern", want: "-"},
 	{name: "oddvendor", want: "odd"},
 	{name: "grpc", options: grpcHash, want: "hello"},
@@ -131,7 +131,7 @@ func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T
 			if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
 				t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
 			}
-			for _, file := range []string{"-rwxr-xr-x 0:0 @0 static/helper", "-rw-r--r-- 0:0 @0 static/latest.css"} { // By links.
+			for _, file := range []string{"-rwxr-xr-x 0:0 @0 static/helper", "-rw-r--r-- 0:0 @0 static/latest.css", "-rw-r--r-- 0:0 @0 frontend/dist/site.css"} { // By links, too.
 				if shape.name == "disk" && !slices.Contains(files(t, tag), file) {
 					t.Errorf("got the files %q, want %s", files(t, tag), file)
 				}
@@ -215,10 +215,8 @@ func TestAfterAnEditOfAServiceOnlyItsOwnPackagesAreCompiled(t *testing.T) {
 		}
 		s := newService(t, shape.name, shape.options)
 		const tag = "heroku-go-example-e2e:edited"
-		if shape.name == "tls" {
-			writeProfile(t, filepath.Join(s.dir, "default.pgo"))
-			run(t, s.dir, os.Environ(), "git add --all")
-		}
+		writeProfile(t, filepath.Join(s.dir, "default.pgo"))
+		run(t, s.dir, os.Environ(), "mkdir -p testdata && echo rubbish >testdata/default.pgo && git add --all")
 		ways := map[string]func() string{
 			"docker": func() string {
 				out, err := s.tryDocker(t, classic, tag, shape.args...)
@@ -240,7 +238,7 @@ func TestAfterAnEditOfAServiceOnlyItsOwnPackagesAreCompiled(t *testing.T) {
 		if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
 			t.Errorf("docker and Nix give different executables of %s", shape.name)
 		}
-		if shape.name == "tls" && !strings.Contains(run(t, s.dir, os.Environ(), "go version -m "+s.built(t, "server")+"/bin/server"), "-pgo=default.pgo") {
+		if !strings.Contains(run(t, s.dir, os.Environ(), "go version -m "+s.built(t, "server")+"/bin/server"), "-pgo=default.pgo") {
 			t.Error("the executable is built without the profile")
 		}
 	}
@@ -300,7 +298,7 @@ func TestProcessTypesAreReleasedAtOnceOrOneAlone(t *testing.T) {
 		t.Errorf("verify says %s", out)
 	}
 	s.setOptions(t, `main = "cmd/web";`)
-	gone := "This checkout has no worker. To end it: heroku ps:scale worker=0 --app several\nWhat runs is this checkout"
+	gone := "This checkout has no worker. To end it: heroku ps:scale worker=0 --app several\nAll else that runs is this checkout, "
 	if out, err := s.tryNix(t, "nix run .#verify -- several"); err == nil || !strings.Contains(out, gone) {
 		t.Errorf("without worker verify says %v, %s, want %s", err, out, gone)
 	}
@@ -373,6 +371,7 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"modules", "true", `vendorHash = "";`, "got:    " + strings.Split(modulesHash, `"`)[1], ""},
 		{"oddvendor", "rm -r vendor/example.com && git add --all", "", "import lookup disabled by -mod=vendor", "import lookup disabled by -mod=vendor"},
 		{"tls", "echo vendor >.gitignore && git rm -r --quiet --cached vendor", "", `vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
+		{"disk", "ln -s /etc/passwd templates/passwd && git add --all", `files = [ "templates" ];`, "/etc/passwd", "/etc/passwd"},
 	} {
 		s := newService(t, test.name, test.options)
 		run(t, s.dir, os.Environ(), test.edit)
@@ -507,7 +506,7 @@ func TestAFlakeOfItsOwnTakesThePackages(t *testing.T) {
 
 func TestOddFilesDisturbNoBuild(t *testing.T) {
 	s := newService(t, "modules", modulesHash)
-	run(t, s.dir, os.Environ(), `mkdir -p lib notes/examples && printf '\0' >notes/nul.go && ln -s nowhere notes/examples/client.go && ln -s lib nats.go && printf 'module example.com/lib\n' >lib/go.mod && echo 'package lib' >lib/lib.go
+	run(t, s.dir, os.Environ(), `mkdir -p lib notes/examples && printf '\0' >notes/nul.go && cp notes/nul.go ._main.go && mkdir -p testdata/x && ln -s nowhere testdata/x/go.mod && ln -s nowhere notes/examples/client.go && ln -s lib nats.go && printf 'module example.com/lib\n' >lib/go.mod && echo 'package lib' >lib/lib.go
 		printf 'require example.com/lib v0.0.0\nreplace example.com/lib => ./lib\n' >>go.mod
 		printf '/*\n"Acme (c.) & sons", it'"'"'s\n"example.com/$(exit 1)"\n*/\npackage main\n\nimport _ "example.com/lib"\n' >odd.go && git add --all`)
 	const tag = "heroku-go-example-e2e:odd"
@@ -543,6 +542,7 @@ func TestRootWithoutASandboxBuildsTheSameAndLeavesTheStoreAlone(t *testing.T) {
 	s := newService(t, "tls", "")
 	unseen := fmt.Sprintf("unseen%d", time.Now().UnixNano())
 	s.setOptions(t, `tags = [ "`+unseen+`" ];`)
+	s.nix(t, "nix build --no-link --option sandbox false --option build-users-group '' .#checks.x86_64-linux.formatting")
 	const build = "nix build --print-out-paths --option sandbox false --option build-users-group '' "
 	dependencies := strings.TrimSpace(s.nix(t, build+"--out-link dependencies .#dependencies 2>/dev/null"))
 	executable := strings.TrimSpace(s.nix(t, build+"--no-link .#server 2>/dev/null")) + "/bin/server"

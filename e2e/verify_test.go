@@ -96,7 +96,7 @@ func TestVerifyComparesWhatIsSaid(t *testing.T) {
 	app.answers(map[string]instead{"GET /apps/go-on-nix/formation": answersWith(`[{"type": "clock", "quantity": 1, "docker_image": {"id": "sha256:` + strings.Repeat("0", 64) + `"}},
 		{"type": "old", "quantity": 0}, {"type": "web", "quantity": 0, "docker_image": {"id": "` + app.id + `"}}]`)})
 	app.verifies("a process type that is no longer here", 1, nil, name, `web image .* same`, `web executable .* not said`, `This checkout has no clock\. To end it: heroku ps:scale clock=0 --app go-on-nix`,
-		`What runs is this checkout, as far as Heroku and the server say, and if they tell the truth\.`)
+		`All else that runs is this checkout, if Heroku and the server tell the truth\.`)
 	for _, test := range []struct {
 		image, want string
 		code        int
@@ -112,7 +112,7 @@ func TestVerifyComparesWhatIsSaid(t *testing.T) {
 		if test.code == 2 {
 			app.verifies(test.image, 2, nil, name, `verify: .*/version does not say which executable runs, nor Heroku which image`)
 		} else {
-			app.verifies(test.image, test.code, nil, name, "web image .* "+test.want, `web executable .* not said`, `(Nothing runs: no process type has a dyno\.|What runs is not this checkout\. .*)`)
+			app.verifies(test.image, test.code, nil, name, "web image .* "+test.want, `web executable .* not said`, `Nothing runs: no process type has a dyno\.`)
 		}
 	}
 }

@@ -181,10 +181,11 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix flake init --template github:OWNER/NAME#existing": w.startProject,
 		"heroku container:push web --arg MAIN=./cmd/web":       w.standsIn("e2e/services_test.go"),
 		"heroku container:push worker --arg MAIN=./cmd/worker": w.standsIn("e2e/services_test.go"),
+		"heroku ps:scale worker=1":                             w.standsIn("e2e/services_test.go"),
 		"heroku container:release web worker":                  w.standsIn("e2e/services_test.go"),
 
 		"git mv --force nix/new/flake.nix flake.nix":                                                  w.standsIn("README.md"), // Another test takes these from there.
-		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md e2e flake.lock nix":          w.standsIn("README.md"),
+		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md e2e findings flake.lock nix": w.standsIn("README.md"),
 		"heroku labs:enable runtime-heroku-metrics":                                                   w.succeeds("Enabling"),
 		"heroku labs:enable go-language-metrics":                                                      w.succeeds("Enabling"),
 		"heroku authorizations:create --short":                                                        w.succeeds(h.Token() + "\n"),

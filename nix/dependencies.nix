@@ -26,7 +26,7 @@ let
     folder:
     let
       types = list folder;
-      isGo = name: lib.hasSuffix ".go" name && types.${name} == "regular";
+      isGo = name: builtins.match "[^_.].*[.]go" name != null && types.${name} == "regular";
     in
     lib.concatMap (name: imported (head "${folder}/${name}")) (
       builtins.filter isGo (builtins.attrNames types)
@@ -47,12 +47,14 @@ service.run "${service.name}-dependencies" { } ''
   mkdir $out
   cp -r --no-preserve=mode ${service.std} $out/cache
   export GOCACHE=$out/cache GOMODCACHE=$out/modules
-  cd ${source.dependencies}
+  cp -r --no-preserve=mode ${source.dependencies} src
+  cd src
   ${lib.optionalString (service.vendorHash != null) "go mod download"}
-  profiles=$(find $PWD -path $PWD/vendor -prune -o -name default.pgo -print)
-  for profile in ''${profiles:-off}; do
-    go build -v -pgo=$profile net/http # go list takes a profile only after go build.
+  for main in ${toString (map lib.escapeShellArg mains)}; do
+    profile=off
+    [[ ! -e $main/default.pgo ]] || profile=$main/default.pgo
+    go build -v -pgo="$profile" net/http # go list takes a profile only after go build.
     # What does not compile by itself is left for the service.
-    go list -v -e -export -pgo=$profile ${toString (lib.unique imports)} >/dev/null
+    go list -v -e -export -pgo="$profile" ${toString (lib.unique imports)} >/dev/null
   done
 ''

@@ -13,8 +13,8 @@ newest_release() {
   api GET "/apps/$app/releases" --header "$accept" --header 'Range: version ..; max=1, order=desc' | jq '.[0]'
 }
 
-about=$(api GET "/apps/$app" --header "$accept")
-[[ $(jq --raw-output '.generation.name?' <<<"$about") != fir ]] ||
+about=$(api GET "/apps/$app" --header "$accept.sdk") # With the generation.
+[[ $(jq --raw-output '.generation | .name? // .' <<<"$about") != fir ]] ||
   fail "$app is in a space of the generation fir, which runs no images: want an app that 'heroku create --stack container' makes elsewhere"
 stack=$(jq --raw-output '(.build_stack // .stack).name' <<<"$about")
 [[ $stack == container ]] ||

@@ -23,8 +23,10 @@ let
     architecture = service.arch; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
-      # Links become what they lead to, as in the Dockerfile.
-      for file in ${toString service.files}; do (cd ${service.source.server} && cp -rL --parents -- $file $OLDPWD); done
+      # Links become what they lead to, in src alone, as in the Dockerfile.
+      for file in ${toString service.files}; do
+        (cd ${service.source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
+      done
       chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
       mkdir -m 1777 tmp

@@ -18,7 +18,8 @@ service.pkgs.runCommand "${service.name}-modules-${builtins.substring 0 8 sums}"
   ''
     export HOME=$TMPDIR GOPATH=$TMPDIR GOCACHE=$TMPDIR/cache GOTOOLCHAIN=local
     mkdir -p $TMPDIR/pkg/mod/cache/download
-    cd ${service.source.server}
+    cp -r --no-preserve=mode ${service.source.dependencies} src
+    cd src
     go mod download
     rm -rf $TMPDIR/pkg/mod/cache/download/sumdb
     cp -r $TMPDIR/pkg/mod/cache/download $out

@@ -46,12 +46,9 @@ let
 
   modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
   modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
+  moduleParts = lib.splitString "/" (modulePath "${src}/go.mod");
   # The last part of the module's path that is not a version.
-  moduleName = lib.toLower (
-    lib.last (
-      builtins.filter (part: !is "v[0-9]+" part) (lib.splitString "/" (modulePath "${src}/go.mod"))
-    )
-  );
+  moduleName = lib.toLower (lib.last (builtins.filter (part: !is "v[0-9]+" part) moduleParts));
 
   command =
     type:

@@ -6,20 +6,22 @@ service.run "${service.name}-server"
     meta.mainProgram = "server";
   }
   ''
-    # Read in place: a copy, even of links, takes seconds. Builders cannot write to the store, and what go would write there
-    # can be missing, but for its index of packages: hence goindex=0.
-    dependencies=${service.dependencies}
-    # Without a sandbox, root can.
-    [[ ! -w $dependencies ]] || { cp -r --no-preserve=mode $dependencies $TMPDIR && dependencies=$TMPDIR/$(basename $dependencies); }
-    export GOCACHE=$dependencies/cache GOMODCACHE=$dependencies/modules GODEBUG=goindex=0
     cd ${service.source.server}
     main=${service.pkgs.lib.escapeShellArg (toString main)}
-    main=''${main:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
+    main=''${main:-$(GO111MODULE=off GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
     main=''${main//$PWD/.}
     if [[ -z $main || $main == *$'\n'* ]]; then
       echo "go-on-heroku: main = null: want one package main in . and cmd/*, not" ''${main:-none}: set main >&2
       exit 1
     fi
+    # Read in place: a copy, even of links, takes seconds. Builders cannot write to the store, and what go would write there
+    # can be missing, but for its index of packages: hence goindex=0. Without a sandbox, root can write there.
+    dependencies=${service.dependencies}
+    if [[ -w $dependencies || -L $main/default.pgo ]]; then
+      dependencies=$(mktemp -d)
+      cp -r --no-preserve=mode ${service.dependencies}/. $dependencies
+    fi
+    export GOCACHE=$dependencies/cache GOMODCACHE=$dependencies/modules GODEBUG=goindex=0
     ldflags="-s -w -buildid= "${service.pkgs.lib.escapeShellArg (toString service.ldflags)}
     go build -C "$main" -v -ldflags "$ldflags" -o $TMPDIR/bin/
     install -D $TMPDIR/bin/* $out/bin/server

@@ -9,7 +9,14 @@ let
     for = arch: (import ./service.nix arch pkgs options).service;
     # Flakes know it of `self` alone.
     commit = options.src.rev or options.src.dirtyRev or "no known commit";
-    std = import ./std.nix pkgs toolchain goEnv;
+    # Go's build cache with net/http, compiled, which is most of the work. Services share it.
+    std =
+      pkgs.runCommand "go-std-${toolchain.version}"
+        {
+          env = goEnv;
+          nativeBuildInputs = [ toolchain ];
+        }
+        "GOCACHE=$out go build net/http";
     source = import ./source.nix service;
     dependencies = import ./dependencies.nix service;
     formatter = import ./formatter.nix service;

@@ -21,10 +21,15 @@ let
     builtins.any (
       wanted: lib.hasPrefix "${wanted}/" "${path}/" || lib.hasPrefix "${path}/" wanted
     ) paths;
-  # go.mod and go.work may name modules in other folders. A profile changes how dependencies are compiled.
+  # go.mod and go.work may name modules in other folders, but not where Go does not look. A profile changes how dependencies are compiled.
   isOfModule =
-    file: builtins.match "go[.](mod|sum|work|work[.]sum)|default[.]pgo" (baseNameOf file) != null;
-  server = only (path: !isExcluded path && !lib.hasSuffix "_test.go" path);
+    file:
+    builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix "${server}" file) == null
+    && builtins.match "go[.](mod|sum|work|work[.]sum)|default[.]pgo" (baseNameOf file) != null
+    && builtins.pathExists file;
+  server = only (
+    path: (!isExcluded path || within service.files path) && !lib.hasSuffix "_test.go" path
+  );
   ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
 in
 {

@@ -3,7 +3,7 @@ let
   top = "${toString ../.}/";
   # Of nix/ a new service takes nix/new/ alone: Nix can leave out files of a template, but move none. A link would stop it halfway
   # where there is a file of that name.
-  excluded = "[.]ci|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|e2e|Dockerfile[.]web|flake[.](lock|nix)|nix/([^/]*[.].*|pin-go)";
+  excluded = "[.]ci|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|e2e|findings|Dockerfile[.]web|flake[.](lock|nix)|nix/([^/]*[.].*|pin-go)";
   next = first: ''
     Next, with an app's name of your own:
 

@@ -3,11 +3,9 @@
 # library, with store paths in it that end up in what it builds: such an executable would equal nobody else's.
 pkgs:
 let
-  inherit (pkgs) lib;
-  line = lib.findFirst (lib.hasPrefix "toolchain go") (throw "go.mod has no toolchain line") (
-    lib.splitString "\n" (builtins.readFile ../go.mod)
+  version = builtins.head (
+    builtins.match ".*\ntoolchain go([^\n]*)\n.*" (builtins.readFile ../go.mod)
   );
-  version = lib.removePrefix "toolchain go" line;
   inherit (pkgs.stdenvNoCC.hostPlatform.go) GOOS GOARCH;
   # `sh nix/pin-go` brings them up to date with go.mod.
   hashes = {

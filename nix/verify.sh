@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Says whether what runs was built from this checkout: with the exit code 0 it was, with 1 it was not, with 2 nobody can say.
+# Says whether what runs was built from this checkout: with the exit code 0 nothing differs, with 1 something does, with 2 nobody can say.
 
 target=${1:-}
 [[ $# == 1 && $target =~ ^(https?://[^[:space:]?#]+|[a-z][a-z0-9-]*)$ ]] || fail "usage: nix run .#verify -- APP, or -- URL"
@@ -67,15 +67,17 @@ is '' differs || [[ -z $unreachable ]] || fail "$unreachable"
 is '' same || is '' differs || fail "$url does not say which executable runs${app:+, nor Heroku which image}"
 echo "This checkout: $COMMIT"
 echo "$table$more"
-if is 'web image' same && is 'web executable' differs; then
+if [[ -n $app && $formation != *' up '* ]]; then
+  echo 'Nothing runs: no process type has a dyno.'
+elif is 'web image' same && is 'web executable' differs; then
   echo 'Heroku has this image, but an executable of another one answers. Wait until the dynos have restarted.'
 elif is '' differs; then
   echo 'What runs is not this checkout. Deploy it, or check out the commit that runs.'
   if is 'web image' differs && is 'web executable' same; then
     echo "The executable of web is this one. Docker has built the image, or its files or its command differ."
   fi
-elif [[ -n $app && $formation != *' up '* ]]; then
-  echo 'Nothing runs: no process type has a dyno.'
+elif [[ -n $more ]]; then
+  echo 'All else that runs is this checkout, if Heroku and the server tell the truth.'
 elif is '' 'not said'; then
   echo 'What runs is this checkout, as far as Heroku and the server say, and if they tell the truth.'
 else

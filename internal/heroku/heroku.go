@@ -1,5 +1,5 @@
-// Package heroku is what a dyno gives a process: its environment and its memory. No other part of the server
-// knows Heroku's names for these things.
+// Package heroku is what a dyno gives a process: its environment and its memory. But for the exit code of a task, in package main, no
+// other part of the server knows Heroku's names.
 package heroku
 
 import (

@@ -81,15 +81,12 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// A year. Without includeSubDomains: they may belong to others.
-var strictTransportSecurity = []string{"max-age=31536000"}
-
 func (s *Server) setHeaders(rec *recorder, r *http.Request) {
 	header := rec.Header()
 	maps.Copy(header, securityHeaders)
 	header["X-Request-Id"] = []string{RequestID(r.Context())}
 	if s.forwardedProto(r) == "https" {
-		header["Strict-Transport-Security"] = strictTransportSecurity
+		header.Set("Strict-Transport-Security", "max-age=31536000") // A year, and no subdomains: they may belong to others.
 	}
 }
 
@@ -152,10 +149,6 @@ func (h LogHandler) Handle(ctx context.Context, record slog.Record) error {
 	return h.Handler.Handle(ctx, record)
 }
 
-func (h LogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return LogHandler{h.Handler.WithAttrs(attrs)}
-}
+func (h LogHandler) WithAttrs(a []slog.Attr) slog.Handler { return LogHandler{h.Handler.WithAttrs(a)} }
 
-func (h LogHandler) WithGroup(name string) slog.Handler {
-	return LogHandler{h.Handler.WithGroup(name)}
-}
+func (h LogHandler) WithGroup(name string) slog.Handler { return LogHandler{h.Handler.WithGroup(name)} }

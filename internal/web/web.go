@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -100,14 +101,17 @@ func (s *Server) version(w http.ResponseWriter, r *http.Request) {
 func notServed(router *mux.Router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, method := range strings.Fields("GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE") {
-			other := *r
-			other.Method = method
-			var match mux.RouteMatch
-			if router.Match(&other, &match) && match.MatchErr == nil {
-				allowed = append(allowed, method)
+		router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+			methods, _ := route.GetMethods()
+			for _, method := range methods {
+				other, match := *r, mux.RouteMatch{}
+				other.Method = method
+				if router.Match(&other, &match) && match.MatchErr == nil && !slices.Contains(allowed, method) {
+					allowed = append(allowed, method)
+				}
 			}
-		}
+			return nil
+		})
 		if allowed == nil {
 			http.NotFound(w, r)
 			return

@@ -100,6 +100,7 @@ func TestAnotherMethodIs405WhateverRoutesThereAre(t *testing.T) {
 	api := router.PathPrefix("/api").Subrouter()
 	api.HandleFunc("/items", handle).Methods("GET")
 	api.HandleFunc("/items/{id}", handle).Methods("GET", "PUT")
+	router.HandleFunc("/cache", handle).Methods("PURGE")
 	host := router.Host("shop.example.com").Subrouter()
 	host.HandleFunc("/cart", handle).Methods("POST")
 	router.PathPrefix("/").Subrouter().HandleFunc("/last", handle).Methods("GET")
@@ -109,6 +110,7 @@ func TestAnotherMethodIs405WhateverRoutesThereAre(t *testing.T) {
 		"http://example.com/api/items/7":    "405 GET, PUT",
 		"http://shop.example.com/cart":      "405 POST",
 		"http://example.com/last":           "405 GET",
+		"http://example.com/cache":          "405 PURGE",
 		"http://example.com/cart":           "404 ",
 		"http://example.com/api/items/7/x":  "404 ",
 		"http://shop.example.com/nowhere/x": "404 ",

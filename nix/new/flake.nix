@@ -7,13 +7,9 @@
       commands.web = "web";
       maxSize = 3550000;
       exclude = [
-        ".ci"
-        "CONTRIBUTING.md"
         "LICENSE"
         "README.md"
-        "e2e"
         "elsewhere"
-        "nix"
       ];
     };
 }
