@@ -98,7 +98,7 @@ func findTools() error {
 	return herokutest.CheckNames()
 }
 
-// goVersion is the version of the toolchain that go.mod names, like "1.27.2".
+// goVersion is the version of the toolchain that go.mod names, like "1.27.4".
 func goVersion() string {
 	_, version, _ := strings.Cut(goImage, ":")
 	return version

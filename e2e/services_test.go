@@ -361,7 +361,7 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"programs", "true", "", "go-on-heroku: main = null: want one package main in . and cmd/*, not ./cmd/web ./cmd/worker: set main", "MAIN: want one package main in . and cmd/*, not /src/cmd/web /src/cmd/worker: set MAIN"},
 		{"programs", "rm -r cmd && git add --all", "", "go-on-heroku: main = null: want one package main in . and cmd/*, not none: set main", "MAIN: want one package main in . and cmd/*, not none: set MAIN"},
 		{"programs", "true", `main = "internal/greeting";`, "no main packages to build", "no main packages to build"},
-		{"newer", "true", "", "go-on-heroku: go.mod or go.work wants go1.99, this flake has go" + goVersion() + ": nix flake update go-on-heroku", "go: download go1.99.0 for linux/amd64: toolchain not available"},
+		{"newer", "true", "", "go-on-heroku: go.mod or go.work wants go1.99, this flake has go" + goVersion() + ": nix flake update", "go: download go1.99.0 for linux/amd64: toolchain not available"},
 		{"cgo", "true", "", "build constraints exclude all Go files", "build constraints exclude all Go files"},
 		{"disk", "true", `files = [ "nowhere" ];`, `go-on-heroku: files = ["nowhere"]: want a list of paths like "templates", without blanks, except server and tmp`, "FILES=nowhere: want paths of the context, except server and tmp"},
 		{"disk", "mkdir server && mv templates server/ && git add --all", `files = [ "server/templates" ];`, `go-on-heroku: files = ["server/templates"]: want`, "FILES=server/templates: want paths of the context, except server and tmp"},

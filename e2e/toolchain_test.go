@@ -147,7 +147,7 @@ func TestWhenAToolchainIsMissingNothingIsPinned(t *testing.T) {
 		want       string
 	}{
 		{"none for a platform", "go mod edit -toolchain go1.99.1", platforms[:2], "cannot get go1.99.1 for darwin-arm64"},
-		{"no such release", "go mod edit -toolchain go1.99.3", platforms, "cannot get go1.99.3 for linux-amd64"},
+		{"no such release", "go mod edit -toolchain go1.99.3", platforms, "cannot get go1.99.3 for linux-amd64: "},
 		{"a file that cannot be written", "rm Dockerfile && mkdir Dockerfile && go mod edit -toolchain go1.99.1", platforms, "cannot write Dockerfile"},
 		{"no toolchain", "go mod edit -toolchain none", platforms, "go.mod has no toolchain line"},
 	} {
@@ -245,10 +245,16 @@ func TestNixRefusesAGoThatItDoesNotHave(t *testing.T) {
 	} {
 		run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), "git checkout . && "+test.edit+" && git add --intent-to-add .")
 		out, err := s.tryNix(t, "nix build")
-		want := "go-on-heroku: go.mod or go.work wants go" + test.want + ", this flake has go" + goVersion() + ": nix flake update go-on-heroku"
+		want := "go-on-heroku: go.mod or go.work wants go" + test.want + ", this flake has go" + goVersion() + ": nix flake update"
 		if err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: got %v and %s, want %q", test.edit, err, out, want)
 		}
+	}
+	// Which module the package main is in, only the build finds out.
+	s = newService(t, "programs", `commands = { web.main = "cmd/web"; worker.main = "cmd/worker"; };`)
+	run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), "cd cmd/worker && go mod init example.com/worker && go mod edit -toolchain go1.99.1 && git add --all")
+	if out, err := s.tryNix(t, "nix build .#server-worker --print-build-logs"); err == nil || !strings.Contains(out, "go1.99.1") {
+		t.Errorf("a worker of another module: got %v and %s, want that it wants go1.99.1", err, out)
 	}
 }
 

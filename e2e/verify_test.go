@@ -53,7 +53,7 @@ func TestVerifySaysWhetherThisCheckoutRuns(t *testing.T) {
 	nix(t, app.dir, os.Environ(), "nix flake lock")
 	run(t, app.dir, os.Environ(), "git add --all && "+commit)
 	first := strings.TrimSpace(run(t, app.dir, os.Environ(), "git rev-parse HEAD"))
-	app.verifies("nothing released", 1, nil, name, `web image +sha256:[0-9a-f]{12} +nothing +differs`, `web executable +[0-9a-f]{19} +unknown +not said`, elseRuns)
+	app.verifies("nothing released", 1, nil, name, `web image +sha256:[0-9a-f]{12} +nothing +differs`, `web executable +[0-9a-f]{19} +unknown +not said`, `Nothing runs: no process type has a dyno\.`)
 	if out, err := app.run(nil, app.program("deploy"), name...); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

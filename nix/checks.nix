@@ -58,9 +58,8 @@ lib.mapAttrs' image service.images
   '';
 
   formatting = pkgs.runCommand "${name}-formatting" { } ''
-    export HOME=$TMPDIR
     cp -r --no-preserve=mode ${source.all} formatted
-    (cd formatted && ${lib.getExe service.formatter})
+    (cd formatted && HOME=$TMPDIR ${lib.getExe service.formatter})
     diff -r --no-dereference ${source.all} formatted >$out
   '';
 }

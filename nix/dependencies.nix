@@ -44,7 +44,7 @@ let
   );
 in
 service.run "${service.name}-dependencies" { } ''
-  mkdir $out
+  mkdir -p $out/modules
   cp -r --no-preserve=mode ${service.std} $out/cache
   export GOCACHE=$out/cache GOMODCACHE=$out/modules
   cp -r --no-preserve=mode ${source.dependencies} src

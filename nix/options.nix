@@ -95,6 +95,6 @@ in
 if unknown != [ ] then
   throw "go-on-heroku: unknown option ${toString unknown}"
 else if newer != [ ] then
-  throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update go-on-heroku"
+  throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update"
 else
   builtins.deepSeq checked (checked // { inherit matches modulePath; })

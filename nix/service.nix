@@ -27,7 +27,7 @@ let
     GOOS = "linux";
     GOARCH = arch;
     CGO_ENABLED = "0";
-    GOTOOLCHAIN = "local";
+    GOTOOLCHAIN = "auto"; # Go refuses a line that wants a newer one, as there is no network.
     GOFLAGS = "-trimpath -buildvcs=false";
     HOME = "/dev/null"; # Without a sandbox, Go would make the home that Nix wants to be missing.
   };

@@ -16,12 +16,6 @@
           }) names
         );
       getExe = package: "${package}/bin/${package.meta.mainProgram}";
-      findFirst =
-        wanted: otherwise: list:
-        let
-          found = builtins.filter wanted list;
-        in
-        if found == [ ] then otherwise else builtins.head found;
       hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
       removePrefix =
         prefix: text:
@@ -37,9 +31,6 @@
           builtins.substring 0 (builtins.stringLength text - builtins.stringLength suffix) text
         else
           text;
-      hasInfix =
-        infix: text:
-        builtins.length (builtins.split (builtins.replaceStrings [ "." ] [ "[.]" ] infix) text) > 1;
       splitString = separator: text: builtins.filter builtins.isString (builtins.split separator text);
       inherit (builtins) concatMap concatStringsSep;
       last = list: builtins.elemAt list (builtins.length list - 1);
@@ -47,16 +38,6 @@
       unique = builtins.foldl' (
         list: value: if builtins.elem value list then list else list ++ [ value ]
       ) [ ];
-      recursiveUpdate =
-        a: b:
-        a
-        // builtins.mapAttrs (
-          name: value:
-          if builtins.isAttrs value && builtins.isAttrs (a.${name} or null) then
-            lib.recursiveUpdate a.${name} value
-          else
-            value
-        ) b;
       nameValuePair = name: value: { inherit name value; };
       mapAttrsToList = value: set: map (name: value name set.${name}) (builtins.attrNames set);
       mapAttrs' = pair: set: builtins.listToAttrs (lib.mapAttrsToList pair set);
