@@ -85,7 +85,7 @@ func (e *engine) withBuildKit(options ...string) {
 	atEnd(e.T, func() { daemon.Process.Signal(syscall.SIGTERM); daemon.Wait() })
 	// BuildKit takes images from registries only.
 	e.base = registry + "/golang/web"
-	run(e.T, work, e.env, "skopeo --insecure-policy copy --quiet --dest-creds _:"+e.heroku.Token()+" docker-daemon:"+goImage+" docker://"+e.base)
+	run(e.T, work, e.env, "docker save --output golang.tar "+goImage+" && skopeo --insecure-policy copy --quiet --dest-creds _:"+e.heroku.Token()+" docker-archive:golang.tar docker://"+e.base)
 	plugins := "$HOME/.docker/cli-plugins"
 	run(e.T, work, e.env, "mkdir "+plugins+" && ln -s "+dir+"/buildx "+plugins+"/docker-buildx && docker buildx install")
 	run(e.T, work, e.env, "docker buildx create --driver remote --name today --use "+socket)
@@ -185,7 +185,7 @@ func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
 		}
 	}
 	e.env = append(e.env, "CONTAINERS_STORAGE_CONF="+work+"/storage.conf", "CONTAINERS_CONF="+work+"/containers.conf", "REGISTRY_AUTH_FILE="+work+"/auth.json")
-	e.runs("podman pull --quiet docker-daemon:" + goImage)
+	e.runs("docker save --output " + work + "/golang.tar " + goImage + " && podman load --quiet --input " + work + "/golang.tar")
 	e.runs(podmanLogin)
 	e.runs(podmanBuild)
 	e.refuses(strings.Replace(podmanPush, "--format v2s2 ", "", 1), "writing manifest: uploading manifest latest to "+e.repository+": unsupported")

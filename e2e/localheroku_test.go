@@ -101,10 +101,13 @@ func TestWhatHerokuRefuses(t *testing.T) {
 		t.Log(strings.TrimSpace(out))
 	}
 	app.image(`ENTRYPOINT ["/bin/httpd"]`)
-	refuses("skopeo --insecure-policy copy --quiet --format oci --dest-tls-verify=false --dest-creds _:"+h.Token()+
-		" docker-daemon:"+app.repository+":latest docker://"+app.repository, "unsupported")
-	refuses("skopeo --insecure-policy copy --quiet --format v2s2 --dest-tls-verify=false --dest-creds _:wrong"+
-		" docker-daemon:"+app.repository+":latest docker://"+app.repository, "authentication required")
+	saved := filepath.Join(t.TempDir(), "image.tar")
+	run(t, ".", app.env, "docker save --output "+saved+" "+app.repository)
+	copies := func(options string) string {
+		return "skopeo --insecure-policy copy --quiet --dest-tls-verify=false " + options + " docker-archive:" + saved + " docker://" + app.repository
+	}
+	refuses(copies("--format oci --dest-creds _:"+h.Token()), "unsupported")
+	refuses(copies("--format v2s2 --dest-creds _:wrong"), "authentication required")
 	refuses("heroku container:release web", "manifest unknown")
 	app.push()
 	refuses("heroku container:release web", "No command specified for process type web")
