@@ -23,10 +23,10 @@ func userEnv() []string { return append(os.Environ(), "GOFLAGS=", "GOPROXY=", "G
 
 func TestTheDevelopmentShellHasThePinnedToolsAndOneLineOfGreetingAtMost(t *testing.T) {
 	dir := checkout(t)
-	out := nix(t, dir, userEnv(), "nix develop --command sh -c 'go version && go env CGO_ENABLED GOTOOLCHAIN && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
+	out := nix(t, dir, userEnv(), "nix develop --command sh -c 'go version && go env CGO_ENABLED GOTOOLCHAIN && echo SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH && staticcheck ./... && type gopls heroku jq skopeo' 2>/dev/null")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 7 || lines[1] != "0" || lines[2] != "local" || lines[0] != "go version go"+goVersion()+" linux/amd64" || !strings.Contains(lines[3], "gopls is /nix/store/") {
-		t.Errorf("got %q, want Go %s, nothing from staticcheck, and four programs", lines, goVersion())
+	if len(lines) != 8 || lines[3] != "SOURCE_DATE_EPOCH=" || lines[1] != "0" || lines[2] != "local" || lines[0] != "go version go"+goVersion()+" linux/amd64" || !strings.Contains(lines[4], "gopls is /nix/store/") {
+		t.Errorf("got %q, want Go %s, no SOURCE_DATE_EPOCH, nothing from staticcheck, and four programs", lines, goVersion())
 	}
 }
 

@@ -19,4 +19,5 @@ pkgs.mkShellNoCC {
     CGO_ENABLED = "0"; # As in the builds.
     GOTOOLCHAIN = "local";
   };
+  shellHook = "unset SOURCE_DATE_EPOCH"; # BuildKit prefers it to the Dockerfile's, and would give other image IDs.
 }
