@@ -1,14 +1,19 @@
-# One static file, of any Go service, the same bytes for everybody. Heroku's builder is the classic one: no --mount, --chmod, heredoc.
+# A static executable, of any Go service, the same bytes for everybody. Heroku's builder is the classic one: no --mount, --chmod, heredoc.
 ARG GO_IMAGE=docker.io/library/golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b177303a406eb3358192816cd7f9e5848eb658851673 SOURCE_DATE_EPOCH=0
 
 # Go runs where the build runs, and compiles for where the image goes. The classic builder knows neither platform: it is for amd64.
-# The image only has to bring some Go: if it is not the one of GOTOOLCHAIN, Go downloads that, and checks it by its checksum database.
+# The image has to bring unzip, root certificates and some Go: if it is not the one of GOTOOLCHAIN, Go downloads that, and checks it.
 # Nearly every service has net/http, which is most of the work: it is a layer that all services share. Dated in the future, no
 # file of Go's cache grows old: Go would write it into the next layer again after an hour, and delete it after five days.
 FROM --platform=${BUILDPLATFORM:-linux/amd64} $GO_IMAGE AS go
 ARG TARGETARCH TAGS GOPROXY GOSUMDB
 ENV GOOS=linux GOARCH=${TARGETARCH:-amd64} CGO_ENABLED=0 GOTOOLCHAIN=go1.27.4+auto GOPROXY=$GOPROXY GOSUMDB=$GOSUMDB GOCACHE=/cache GOFLAGS="-trimpath -buildvcs=false '-tags=$TAGS'"
 RUN go build net/http && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
+
+# Root certificates and time zones, where Go looks for them: for TZ not in ZONEINFO.
+ARG SYSTEM_FILES=no
+RUN mkdir -p /image && case $SYSTEM_FILES in no | false) ;; yes | true) cd /image && mkdir -p etc/ssl/certs usr/share/zoneinfo && cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs && unzip -q "$(go env GOROOT)/lib/time/zoneinfo.zip" -d usr/share/zoneinfo ;; \
+ *) echo "SYSTEM_FILES=$SYSTEM_FILES: want yes or no" >&2; exit 1 ;; esac
 
 # What the dependencies are compiled from: a list of imports, go.mod and its like, a profile, and vendor/. Most edits leave all of it as it is.
 # In this mode Go lists the imports as they are written, and needs neither the modules nor the Go that the service wants.
@@ -27,7 +32,7 @@ RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vend
  && go build -v "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 COPY . /src
 ARG FILES LDFLAGS
-RUN cd /src && mkdir /image && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
+RUN cd /src && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
  || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
  && go build -C "/src/$(cat /dependencies/go.main)" -v -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
 

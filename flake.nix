@@ -12,6 +12,7 @@
       src = self;
       commands.web = "web";
       maxSize = 3550000;
+      systemFiles = false; # They are in the executable.
       exclude = [
         ".ci"
         "CONTRIBUTING.md"

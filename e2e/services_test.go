@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -104,7 +105,7 @@ const (
 var shapes = []shape{
 	{name: "programs", options: `main = "cmd/web";`, args: []string{"MAIN=cmd/web"}, want: "hello from web"},
 	{name: "names", want: "package result"},
-	{name: "disk", options: `files = [ "templates" "static" "frontend/dist" "frontend/notes" ]; exclude = [ "static" ];`, args: []string{"FILES=templates static frontend/dist frontend/notes"}, want: "templates/index.html"},
+	{name: "disk", options: `files = [ "templates" "static" "frontend/dist" "frontend/notes" "certs" ]; exclude = [ "static" ];`, args: []string{"FILES=templates static frontend/dist frontend/notes certs"}, want: "templates/index.html"},
 	{name: "modules", options: modulesHash, path: "id/fern", want: "-"},
 	{name: "oddvendor", want: "odd"},
 	{name: "grpc", options: grpcHash, want: "hello"},
@@ -131,7 +132,7 @@ func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T
 			if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
 				t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
 			}
-			for _, file := range []string{"-rwxr-xr-x 0:0 @0 static/helper", "-rw-r--r-- 0:0 @0 static/latest.css", "-rw-r--r-- 0:0 @0 frontend/dist/site.css"} { // By links, too.
+			for _, file := range []string{"-rwxr-xr-x 0:0 @0 static/helper", "-rw-r--r-- 0:0 @0 static/latest.css", "-rw-r--r-- 0:0 @0 frontend/dist/site.css", "-rw-r--r-- 0:0 @0 certs/example.pem"} { // By links, too.
 				if shape.name == "disk" && !slices.Contains(files(t, tag), file) {
 					t.Errorf("got the files %q, want %s", files(t, tag), file)
 				}
@@ -358,12 +359,12 @@ func TestAnOldModuleWithoutVendorIsBuilt(t *testing.T) {
 
 func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 	for _, test := range []struct{ name, edit, options, nix, docker string }{
-		{"programs", "true", "", "go-on-heroku: main = null: want one package main in . and cmd/*, not ./cmd/web ./cmd/worker: set main", "MAIN: want one package main in . and cmd/*, not /src/cmd/web /src/cmd/worker: set MAIN"},
-		{"programs", "rm -r cmd && git add --all", "", "go-on-heroku: main = null: want one package main in . and cmd/*, not none: set main", "MAIN: want one package main in . and cmd/*, not none: set MAIN"},
+		{"programs", "true", "", "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not ./cmd/web ./cmd/worker: set main", "MAIN: want one package main in . and cmd/*, not /src/cmd/web /src/cmd/worker: set MAIN"},
+		{"programs", "rm -r cmd && git add --all", "", "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not none: set main", "MAIN: want one package main in . and cmd/*, not none: set MAIN"},
 		{"programs", "true", `main = "internal/greeting";`, "no main packages to build", "no main packages to build"},
 		{"newer", "true", "", "go-on-heroku: go.mod or go.work wants go1.99, this flake has go" + goVersion() + ": nix flake update", "go: download go1.99.0 for linux/amd64: toolchain not available"},
 		{"cgo", "true", "", "build constraints exclude all Go files", "build constraints exclude all Go files"},
-		{"disk", "true", `files = [ "nowhere" ];`, `go-on-heroku: files = ["nowhere"]: want a list of paths like "templates", without blanks, except server and tmp`, "FILES=nowhere: want paths of the context, except server and tmp"},
+		{"disk", "true", `files = [ "nowhere" ];`, `go-on-heroku: files = ["nowhere"]: want a list of paths that git knows, like "templates", without blanks, except server and tmp`, "FILES=nowhere: want paths of the context, except server and tmp"},
 		{"disk", "mkdir server && mv templates server/ && git add --all", `files = [ "server/templates" ];`, `go-on-heroku: files = ["server/templates"]: want`, "FILES=server/templates: want paths of the context, except server and tmp"},
 		{"disk", "ln -s nowhere templates/gone.html && git add --all", `files = [ "templates" ];`, "cp: cannot stat 'templates/gone.html'", "cp: can't stat 'templates/gone.html'"},
 		{"modules", "true", "", `go-on-heroku: vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
@@ -406,10 +407,10 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		`name = "shop_";`:                      `name = "shop_": want`,
 		`name = "my.-shop";`:                   `name = "my.-shop": want`,
 		`name = "a..b";`:                       `name = "a..b": want`,
-		`main = "cmd/nope";`:                   `main = "cmd/nope": want null or a folder of src, like "./cmd/web"`,
+		`main = "cmd/nope";`:                   `main = "cmd/nope": want null or a folder of src that git knows, like "./cmd/web"`,
 		`main = "/cmd/web";`:                   `main = "/cmd/web": want`,
 		`main = [ "cmd/web" ];`:                `main = ["cmd/web"]: want`,
-		`files = "go.mod";`:                    `files = "go.mod": want a list of paths like "templates", without blanks, except server and tmp`,
+		`files = "go.mod";`:                    `files = "go.mod": want a list of paths that git knows, like "templates", without blanks, except server and tmp`,
 		`files = [ "/go.mod" ];`:               `files = ["/go.mod"]: want`,
 		`files = [ "./cmd" ];`:                 `files = ["./cmd"]: want`,
 		`files = [ "cmd/" ];`:                  `files = ["cmd/"]: want`,
@@ -422,7 +423,10 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		`vendorHash = "sha256-AA";`:            `vendorHash = "sha256-AA": want null, as nothing is downloaded`,
 		`commands = "web";`:                    `commands = "web": want a set of process types`,
 		`commands = { };`:                      `commands = {}: want`,
-		`commands.web = "two words";`:          `commands.web = {"word":"two words"}: want one word, or { word = "--"; main = "./cmd/web"; }`,
+		`commands.web = "two words";`:          `commands.web = {"word":"two words"}: want words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/web"; }`,
+		`commands.web = [ "-addr" ":$PORT" ];`: `commands.web = {"word":["-addr",":$PORT"]}: want words`,
+		`commands.web = [ ];`:                  `commands.web = {"word":[]}: want words`,
+		`systemFiles = "no";`:                  `systemFiles = "no": want true or false`,
 		`commands.web = "";`:                   `commands.web = {"word":""}: want`,
 		`commands.Web = "web";`:                `commands.Web = {"word":"web"}: want`,
 		`commands.worker.main = "cmd/nope";`:   `commands.worker = {"main":"cmd/nope"}: want`,
@@ -437,7 +441,7 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 			t.Errorf("%s: got %v and %s, want %q", options, err, out, want)
 		}
 	}
-	if out, err := eval("./internal", ""); err == nil || !strings.Contains(out, `/internal": want a folder with a go.mod that git knows`) {
+	if out, err := eval("./internal", ""); err == nil || !strings.Contains(out, `/internal": want a folder with a go.mod or go.work that git knows`) {
 		t.Errorf("a folder without go.mod: got %v and %s", err, out)
 	}
 	if out, err := eval("./.", ""); err != nil || !strings.Contains(out, `name = "programs";`) {
@@ -556,6 +560,53 @@ func TestRootWithoutASandboxBuildsTheSameAndLeavesTheStoreAlone(t *testing.T) {
 	}
 }
 
+func TestServicesOfSeveralModulesAreBuilt(t *testing.T) {
+	const shared = `mkdir shared && printf 'module example.com/shared\n\ngo 1.26.0\n' >shared/go.mod && printf 'package shared\n\nconst Greeting = "hello"\n' >shared/shared.go`
+	const imports = `printf 'package main\n\nimport _ "example.com/shared"\n' >>more.go`
+	for _, test := range []struct{ what, name, edit, main, answer string }{
+		{"a workspace without a module, sums or go.work.sum at the top", "modules",
+			shared + " && mkdir api && mv go.mod go.sum main.go api/ && (cd api && " + imports + ") && printf 'go 1.26.0\n\nuse (\n\t./api\n\t./shared\n)\n' >go.work", "./api", "-"},
+		{"a workspace in a module without sums", "modules",
+			shared + " && mkdir api && mv go.sum main.go api/ && mv go.mod api/ && printf 'module example.com/top\n\ngo 1.26.0\n' >go.mod && (cd api && " + imports + ") && go work init . ./api ./shared", "./api", "-"},
+		{"a program of its own module, which is found, with the modules of that alone", "modules",
+			"mkdir -p cmd/server && mv go.mod go.sum main.go cmd/server/ && printf 'module example.com/top\n\ngo 1.26.0\n' >go.mod", "", "-"},
+		{"a program that replaces the module around it", "programs",
+			"rm -r cmd/worker && cd cmd/web && printf 'module example.com/web\n\ngo 1.26.0\n\nrequire example.com/services/programs v0.0.0\n\nreplace example.com/services/programs => ../..\n' >go.mod && sed -i 's|programs/internal|programs|' main.go && cd ../.. && mv internal/greeting . && rmdir internal", "cmd/web", "hello from web"},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			s := newService(t, test.name, "")
+			run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), test.edit+" && git add --all")
+			options, args := `name = "several";`, []string(nil)
+			if test.main != "" {
+				options, args = options+` main = "`+test.main+`";`, []string{"MAIN=" + test.main}
+			}
+			if test.name == "modules" {
+				s.setOptions(t, options+` vendorHash = "";`)
+				out, _ := s.tryNix(t, "nix build .#server")
+				hash := regexp.MustCompile(`got: +(sha256-\S+)`).FindStringSubmatch(out)
+				if hash == nil {
+					t.Fatalf("Nix says no hash: %s", out)
+				}
+				options += ` vendorHash = "` + hash[1] + `";`
+			}
+			s.setOptions(t, options)
+			const tag = "heroku-go-example-e2e:several"
+			s.docker(t, classic, tag, args...)
+			if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
+				t.Error("docker and Nix give different executables")
+			}
+			_, address := startContainer(t, tag)
+			path := ""
+			if test.name == "modules" {
+				path = "id/fern"
+			}
+			if got := get(t, http.DefaultClient, "http://"+address+"/"+path); !strings.Contains(got, test.answer) {
+				t.Errorf("it answers %q, want %q in it", got, test.answer)
+			}
+		})
+	}
+}
+
 func TestAModuleInASubfolderGivesTheSameImage(t *testing.T) {
 	s := newService(t, "disk", `files = [ "templates" ];`)
 	want := read(t, s.built(t, "image.id"))
@@ -576,11 +627,7 @@ func TestAStoreElsewhereGetsTheSameImage(t *testing.T) {
 	run(t, ".", os.Environ(), "chmod -R u+w "+store)
 }
 
-func TestAServiceWithoutRootCertificatesSaysSo(t *testing.T) {
-	s := newService(t, "tls", "")
-	const tag = "heroku-go-example-e2e:tls"
-	s.docker(t, classic, tag)
-	_, address := startContainer(t, "--add-host example.com:host-gateway "+tag)
+func TestTheImageHasRootCertificatesAndTimeZonesUnlessTheyAreLeftOut(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler()) // Its certificate is for example.com.
 	var err error
 	if server.Listener, err = net.Listen("tcp4", ":0"); err != nil {
@@ -588,28 +635,64 @@ func TestAServiceWithoutRootCertificatesSaysSo(t *testing.T) {
 	}
 	server.StartTLS()
 	defer server.Close()
-	response, err := http.Get(fmt.Sprintf("http://%s/?url=https://example.com:%d", address, server.Listener.Addr().(*net.TCPAddr).Port))
-	if err != nil {
+	s, base, dir := newService(t, "tls", ""), withModules(t), t.TempDir()
+	const trusting, tag = "heroku-go-example-e2e:trusting", "heroku-go-example-e2e:tls"
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	if body, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(body), "x509: certificate signed by unknown authority") {
-		t.Errorf("got %v and %s", err, body)
+	run(t, dir, os.Environ(), "printf 'FROM "+base+"\nCOPY ca.pem /\nRUN cat ca.pem >>/etc/ssl/certs/ca-certificates.crt\n' >Dockerfile && "+classic+" docker build --tag "+trusting+" .")
+	for _, test := range []struct{ arg, inTokyo, answer string }{
+		{"SYSTEM_FILES=yes", "JST", "404 Not Found\n"},
+		{"SYSTEM_FILES=no", "UTC", "x509: certificate signed by unknown authority\n"},
+	} {
+		s.docker(t, classic, tag, "GO_IMAGE="+trusting, test.arg)
+		_, address := startContainer(t, "--env TZ=Asia/Tokyo --add-host example.com:host-gateway "+tag)
+		if got := get(t, http.DefaultClient, "http://"+address); !strings.Contains(got, test.inTokyo) {
+			t.Errorf("%s: in Tokyo it answers %q, want %s", test.arg, got, test.inTokyo)
+		}
+		response, err := http.Get(fmt.Sprintf("http://%s/?url=https://example.com:%d", address, server.Listener.Addr().(*net.TCPAddr).Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if body, err := io.ReadAll(response.Body); err != nil || !strings.HasSuffix(string(body), test.answer) {
+			t.Errorf("%s: got %v and %s, want %s", test.arg, err, body, test.answer)
+		}
 	}
 	const roots = "golang.org/x/crypto/x509roots/fallback"
 	for tag, want := range map[string]bool{"": false, `"roots"`: true} {
-		s.setOptions(t, "tags = [ "+tag+" ];")
+		s.setOptions(t, "systemFiles = false; tags = [ "+tag+" ];")
 		if got := strings.Contains(read(t, s.built(t, "server")+"/bin/server"), roots); got != want {
 			t.Errorf("with the tag %s it has the root certificates: %v, want %v", tag, got, want)
 		}
 	}
 }
 
+func TestACommandMayHaveSeveralWords(t *testing.T) {
+	s := newService(t, "strict", `commands.web = [ "-greeting" "bonjour" ];`)
+	const tag = "heroku-go-example-e2e:words"
+	run(t, s.dir, os.Environ(), `sed -i 's|^ENTRYPOINT.*|ENTRYPOINT ["/server", "-greeting"]|; s|^CMD.*|CMD ["bonjour"]|' Dockerfile`)
+	s.docker(t, classic, tag)
+	run(t, s.dir, os.Environ(), "docker load <"+s.built(t, "image"))
+	atEnd(t, func() { exec.Command("docker", "rmi", "strict").Run() })
+	if got, want := config(t, "strict"), config(t, tag); got != want || want != "[/server -greeting] [bonjour] 10001:10001" {
+		t.Errorf("Nix gives the image %s, Docker %s", got, want)
+	}
+	for _, image := range []string{"strict", tag} {
+		_, address := startContainer(t, image)
+		if got := get(t, http.DefaultClient, "http://"+address); got != "bonjour\n" {
+			t.Errorf("the image %s answers %q", image, got)
+		}
+	}
+	s.nix(t, "nix build --no-link .#checks.x86_64-linux.image-web")
+}
+
 func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
 	ours := func(name string) string { return read(t, "../"+name) }
 	theirs := func(name string) string { return read(t, "../nix/.existing/"+name) }
-	if want := strings.Replace(ours("Dockerfile"), `CMD ["web"]`, `CMD ["--"]`, 1); theirs("Dockerfile") != want {
-		t.Error("Dockerfile differs in more than CMD")
+	differences := strings.NewReplacer(`CMD ["web"]`, `CMD ["--"]`, "SYSTEM_FILES=no", "SYSTEM_FILES=yes")
+	if want := differences.Replace(ours("Dockerfile")); theirs("Dockerfile") != want {
+		t.Error("Dockerfile differs in more than CMD and SYSTEM_FILES")
 	}
 	for _, name := range []string{"heroku.yml", ".gitattributes"} {
 		if theirs(name) != ours(name) {
@@ -622,8 +705,8 @@ func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
 	if block := regexp.MustCompile("(?s)```nix\n(.*?)```").FindStringSubmatch(ours("README.md")); theirs("flake.nix") != block[1] {
 		t.Errorf("the README shows another flake.nix: %s", block[1])
 	}
-	if n := len(regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(ours("Dockerfile"), -1)); n > 25 {
-		t.Errorf("Dockerfile has %d lines of instructions, want 25 at most", n)
+	if n := len(regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(ours("Dockerfile"), -1)); n > 28 {
+		t.Errorf("Dockerfile has %d lines of instructions, want 28 at most", n)
 	}
 }
 
@@ -637,16 +720,16 @@ func TestTheTemplateForAnExistingServiceOverwritesNothing(t *testing.T) {
 	run(t, dir, os.Environ(), "test -f flake.nix -a -f heroku.yml -a -f .dockerignore")
 }
 
-func TestSecretsAndTestsDoNotGetIntoDockersContext(t *testing.T) {
+func TestDockersContextHasAllButTestsAndWhatCannotChangeTheExecutable(t *testing.T) {
 	s := newService(t, "tls", "")
 	run(t, s.dir, os.Environ(), `mkdir -p config internal/id_generator vendor/keys
 		ln -s /nix/store result
-		for file in result-server .env config/.env.production server.key config/server.pem id_rsa .netrc main_test.go vendor/keys/ca.pem internal/id_generator/id_x.go keep.txt; do echo secret >$file; done`)
+		for file in result-server .env config/.env.production server.key main_test.go config/main_test.go vendor/keys/ca.pem internal/id_generator/id_x.go config/app.json; do echo >$file; done`)
 	for _, builder := range []string{classic, buildKit} {
 		out := run(t, s.dir, os.Environ(), "printf 'FROM "+goImage+"\nCOPY . /context\nRUN cd /context && find . ! -type d | sort | sed s/^/in:/\n' >Probe && "+builder+" docker build --no-cache --progress plain --file Probe . 2>&1 || "+
 			builder+" docker build --no-cache --file Probe . 2>&1")
-		for name, want := range map[string]bool{"result": false, "result-server": false, ".env": false, "config/.env.production": false, "server.key": false, "config/server.pem": false, "id_rsa": false, ".netrc": false, "main_test.go": false,
-			"vendor/keys/ca.pem": true, "internal/id_generator/id_x.go": true, "keep.txt": true} {
+		for name, want := range map[string]bool{"result": false, "result-server": false, ".env": false, "config/.env.production": false, "main_test.go": false, "config/main_test.go": false, "flake.nix": false,
+			"server.key": true, "vendor/keys/ca.pem": true, "internal/id_generator/id_x.go": true, "config/app.json": true} {
 			if got := strings.Contains(out, "in:./"+name+"\n"); got != want {
 				t.Errorf("%s: %s is in the context: %v, want %v:\n%s", builder, name, got, want, out)
 			}

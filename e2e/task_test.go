@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ func TestATaskEndsWithItsExitCode(t *testing.T) {
 	build(t, checkout(t), classic, tag, "")
 	command := make(chan string, 1)
 	url, certificate := oneOffDyno(t, tag, command)
+	var types []string
 	h := new(herokutest.Heroku)
 	h.Wrap = func(heroku http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,9 +65,10 @@ func TestATaskEndsWithItsExitCode(t *testing.T) {
 				heroku.ServeHTTP(w, r)
 				return
 			}
-			var dyno struct{ Command string }
+			var dyno struct{ Command, Type string }
 			json.NewDecoder(r.Body).Decode(&dyno)
 			command <- dyno.Command
+			types = append(types, dyno.Type)
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusCreated)
 			fmt.Fprintf(w, `{"name": "run.1", "attach_url": %q}`, url)
@@ -81,6 +84,7 @@ func TestATaskEndsWithItsExitCode(t *testing.T) {
 		want    string
 	}{
 		{"heroku run version", 0, `"sha256": "`},
+		{"heroku run --type migrate version", 0, `"sha256": "`},
 		{"heroku run nonsense", 2, `server: unknown command ["nonsense"]`},
 		{"heroku run healthcheck", 1, "server: healthcheck: "},
 		{"heroku run --exit-code version", 2, `server: unknown command ["version ; echo `},
@@ -93,5 +97,8 @@ func TestATaskEndsWithItsExitCode(t *testing.T) {
 		if code != test.code || !strings.Contains(out, test.want) || strings.Contains(out, "TypeError") {
 			t.Errorf("%s: got the exit code %d and %s, want %d and %s", test.command, code, out, test.code, test.want)
 		}
+	}
+	if want := []string{"", "migrate", "", "", ""}; !slices.Equal(types, want) {
+		t.Errorf("the CLI asks for dynos of the types %q, want %q", types, want)
 	}
 }

@@ -14,8 +14,8 @@ let
 
         echo 'for linux/amd64, from 1970, with ENTRYPOINT and CMD as Heroku needs them, not for root, and the ID'
         config=$(jq --raw-output '.[0].Config' manifest.json)
-        jq --exit-status --arg word ${lib.escapeShellArg image.word} '[.os, .architecture, .created, .config.Entrypoint, .config.Cmd, .config.User]
-          == ["linux", "amd64", "1970-01-01T00:00:01Z", ["/server"], [$word], "10001:10001"]' "$config" >/dev/null
+        jq --exit-status --argjson words ${lib.escapeShellArg (builtins.toJSON image.words)} '[.os, .architecture, .created, .config.Entrypoint, .config.Cmd, .config.User]
+          == ["linux", "amd64", "1970-01-01T00:00:01Z", ["/server"] + $words[:-1], $words[-1:], "10001:10001"]' "$config" >/dev/null
         test "sha256:$(sha256sum <"$config" | cut -d ' ' -f 1)" = "$(cat ${image.id})"
 
         echo 'one layer, with the executable, an empty /tmp and what the option files names'
@@ -53,8 +53,8 @@ lib.mapAttrs' image service.images
     cp -r ${source.tests} src
     chmod -R u+w src
     cd src
-    go vet ./...
-    go test ./... | tee $out
+    go vet work # All packages here, with a go.work those of its modules.
+    go test work | tee $out
   '';
 
   formatting = pkgs.runCommand "${name}-formatting" { } ''

@@ -32,11 +32,8 @@ let
       builtins.filter isGo (builtins.attrNames types)
     );
   # As Go does it, from main on: what it does not read may be anything.
-  commands = [ "." ] ++ map (name: "cmd/${name}") (builtins.attrNames (list "${source.server}/cmd"));
-  mainsOf = { main, ... }: if main == null then commands else [ main ];
-  mains = lib.concatMap mainsOf (builtins.attrValues service.commands);
   packages = builtins.genericClosure {
-    startSet = map (main: { key = "${source.server}/${main}"; }) mains;
+    startSet = map (main: { key = "${source.server}/${main}"; }) service.mains;
     operator = package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
   };
   imports = builtins.filter (package: folderOf package == [ ]) (
@@ -49,12 +46,13 @@ service.run "${service.name}-dependencies" { } ''
   export GOCACHE=$out/cache GOMODCACHE=$out/modules
   cp -r --no-preserve=mode ${source.dependencies} src
   cd src
-  ${lib.optionalString (service.vendorHash != null) "go mod download"}
-  for main in ${toString (map lib.escapeShellArg mains)}; do
+  for sum in ${lib.escapeShellArgs service.sums}; do go mod download -C "$(dirname "$sum")"; done
+  for main in ${lib.escapeShellArgs service.mains}; do
+    mkdir -p "$main"
     profile=off
-    [[ ! -e $main/default.pgo ]] || profile=$main/default.pgo
-    go build -v -pgo="$profile" net/http # go list takes a profile only after go build.
-    # What does not compile by itself is left for the service.
-    go list -v -e -export -pgo="$profile" ${toString (lib.unique imports)} >/dev/null
+    [[ ! -e $main/default.pgo ]] || profile=default.pgo
+    # What does not compile by itself is left for the service. go list takes a profile only after go build.
+    go build -C "$main" -v -pgo=$profile net/http &&
+      go list -C "$main" -v -e -export -pgo=$profile ${toString (lib.unique imports)} >/dev/null || true
   done
 ''

@@ -1,9 +1,10 @@
 # The image of a process type for `docker load` and skopeo. Its ID depends on the contents alone: not on the system, the
 # folder or the time.
 service:
-{ word, main }:
+{ words, main }:
 let
   inherit (service) name pkgs;
+  inherit (pkgs) lib;
   server = import ./server.nix service main;
   # Otherwise tar writes the owner's names into the layer, and the group 0 is "root" on Linux and "wheel" on macOS. Files are from
   # 1970, which net/http takes for no date: by any other, browsers would keep a file that a release has changed.
@@ -23,6 +24,7 @@ let
     architecture = service.arch; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
+      ${lib.optionalString service.systemFiles "cp -r --no-preserve=mode ${service.rootsAndZones}/. ."}
       # Links become what they lead to, in src alone, as in the Dockerfile.
       for file in ${toString service.files}; do
         (cd ${service.source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
@@ -32,8 +34,10 @@ let
       mkdir -m 1777 tmp
     '';
     config = {
-      Entrypoint = [ "/server" ]; # Without, Heroku starts the command through /bin/sh, which is not here.
-      Cmd = [ word ]; # Without, Heroku refuses the release: "No command specified for process type web".
+      # Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here; without CMD, it refuses the release: "No
+      # command specified for process type web". It makes one argument of CMD's words.
+      Entrypoint = [ "/server" ] ++ lib.init words;
+      Cmd = [ (lib.last words) ];
       User = "10001:10001"; # Not root. Heroku takes a user of its own.
     };
   };
@@ -42,10 +46,11 @@ image.overrideAttrs (
   final: previous: {
     meta.description = "Container image of ${name}, one static file";
     passthru = previous.passthru or { } // {
-      inherit server word;
+      inherit server words;
       # `nix build .#image.arm64` builds the same for linux/arm64.
-      arm64 = import ./image.nix (service.for "arm64") { inherit word main; };
-      # `nix build .#image.id` puts the image's ID, as docker and Heroku show it, into the file `result`.
+      arm64 = import ./image.nix (service.for "arm64") { inherit words main; };
+      # `nix build .#image.id` puts the image's ID, as Heroku shows it, into the file `result`. With the containerd
+      # image store, `docker images` shows another digest, that of the manifest.
       id = pkgs.runCommand "${name}-image-id" { nativeBuildInputs = [ pkgs.jq ]; } ''
         config=$(tar -xOf ${final.finalPackage} manifest.json | jq --raw-output '.[0].Config')
         echo "sha256:$(tar -xOf ${final.finalPackage} "$config" | sha256sum | cut -d ' ' -f 1)" >$out

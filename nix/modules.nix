@@ -2,7 +2,9 @@
 service:
 let
   # In the name, so that the hash is checked again after a change.
-  sums = builtins.hashFile "sha256" "${service.src}/go.sum";
+  sums = builtins.hashString "sha256" (
+    toString (map (file: builtins.readFile "${service.src}/${file}") service.sums)
+  );
 in
 service.pkgs.runCommand "${service.name}-modules-${builtins.substring 0 8 sums}"
   {
@@ -19,8 +21,7 @@ service.pkgs.runCommand "${service.name}-modules-${builtins.substring 0 8 sums}"
     export HOME=$TMPDIR GOPATH=$TMPDIR GOCACHE=$TMPDIR/cache GOTOOLCHAIN=local
     mkdir -p $TMPDIR/pkg/mod/cache/download
     cp -r --no-preserve=mode ${service.source.dependencies} src
-    cd src
-    go mod download
+    for sum in ${service.pkgs.lib.escapeShellArgs service.sums}; do go mod download -C "$(dirname "src/$sum")"; done
     rm -rf $TMPDIR/pkg/mod/cache/download/sumdb
     cp -r $TMPDIR/pkg/mod/cache/download $out
   ''

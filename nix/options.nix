@@ -3,12 +3,11 @@ lib: goVersion: options:
 let
   given = lib.removeSuffix "/" (toString (options.src or "null"));
   src =
-    if builtins.pathExists "${given}/go.mod" then
+    if builtins.pathExists "${given}/go.mod" || builtins.pathExists "${given}/go.work" then
       given
     else
-      wrong "src" given "a folder with a go.mod that git knows";
+      wrong "src" given "a folder with a go.mod or go.work that git knows";
   exists = path: builtins.pathExists "${src}/${path}";
-  downloads = exists "go.sum" && !exists "vendor/modules.txt";
   is = pattern: value: builtins.isString value && builtins.match pattern value != null;
   isMain = path: path == null || is "[^/].*" path && exists "${path}/.";
   isFile =
@@ -35,18 +34,32 @@ let
     );
   # Docker downloads a newer Go for these lines. Nix has one alone.
   goLines = matches "[[:space:]]*(go|toolchain)[[:space:]]+(go)?([0-9][^[:space:]]*).*";
-  goFiles = builtins.filter exists [
-    "go.mod"
-    "go.work"
-    "${toString checked.main}/go.mod"
-  ];
   newer = builtins.filter (version: builtins.compareVersions version goVersion > 0) (
-    lib.concatMap (file: goLines (builtins.readFile "${src}/${file}")) goFiles
+    lib.concatMap (file: goLines (builtins.readFile "${src}/${file}")) (ofModules "go.mod" ++ work)
   );
+
+  work = builtins.filter exists [ "go.work" ];
+  used = matches ''(use)?[[:space:]]*"?([.][^[:space:]"]*).*'' (
+    lib.concatMapStrings (file: builtins.readFile "${src}/${file}") work
+  );
+  # Where the packages main are, or may be.
+  mains = lib.unique (lib.concatMap mainsOf (builtins.attrValues checked.commands));
+  mainsOf = { main, ... }: if main == null then [ "." ] ++ inCmd else [ (trim main) ];
+  trim = path: lib.removePrefix "./" (lib.removeSuffix "/" path);
+  cmd = if exists "cmd/." then builtins.readDir "${src}/cmd" else { };
+  inCmd = map (name: "cmd/${name}") (
+    builtins.filter (name: cmd.${name} == "directory") (builtins.attrNames cmd)
+  );
+  # The modules at the top, around the packages main, and in go.work.
+  around = path: [ path ] ++ (if path == "." then [ ] else around (dirOf path));
+  folders = lib.unique (lib.concatMap around (mains ++ map trim used));
+  ofModules = name: builtins.filter exists (map (folder: "${folder}/${name}") folders);
+  sums = if exists "vendor/modules.txt" then [ ] else ofModules "go.sum";
+  downloads = sums != [ ];
 
   modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
   modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
-  moduleParts = lib.splitString "/" (modulePath "${src}/go.mod");
+  moduleParts = lib.splitString "/" (modulePath "${src}/${builtins.head (ofModules "go.mod")}");
   # The last part of the module's path that is not a version.
   moduleName = lib.toLower (lib.last (builtins.filter (part: !is "v[0-9]+" part) moduleParts));
 
@@ -56,20 +69,24 @@ let
       word ? "--",
       main ? checked.main,
     }@command:
-    if is "[a-z][a-z0-9_-]*" type && is "[^[:space:]]+" word && isMain main then
-      { inherit word main; }
+    let
+      words = if builtins.isList word then word else [ word ];
+    in
+    if is "[a-z][a-z0-9_-]*" type && words != [ ] && listOf (is "[^$[:space:]]+") words && isMain main then
+      { inherit words main; }
     else
-      wrong "commands.${type}" command ''one word, or { word = "--"; main = "./cmd/${type}"; }'';
+      wrong "commands.${type}" command ''words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/${type}"; }'';
 
   checked = {
     inherit src;
     name = check "name" moduleName "lower-case letters and digits, between them '.', '_' or '-'" (
       is "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
     );
-    main = check "main" null ''null or a folder of src, like "./cmd/web"'' isMain;
+    main = check "main" null ''null or a folder of src that git knows, like "./cmd/web"'' isMain;
     files =
-      check "files" [ ] ''a list of paths like "templates", without blanks, except server and tmp''
+      check "files" [ ] ''a list of paths that git knows, like "templates", without blanks, except server and tmp''
         (listOf isFile);
+    systemFiles = check "systemFiles" true "true or false" builtins.isBool;
     tags = check "tags" [ ] "a list of words" (listOf (is "[[:alnum:]_.]+"));
     ldflags = check "ldflags" [ ] ''a list like [ "-X main.version=1" ]'' (listOf builtins.isString);
     vendorHash = check "vendorHash" null (
@@ -97,4 +114,4 @@ if unknown != [ ] then
 else if newer != [ ] then
   throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update"
 else
-  builtins.deepSeq checked (checked // { inherit matches modulePath; })
+  builtins.deepSeq checked (checked // { inherit mains matches modulePath sums; })

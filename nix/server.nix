@@ -11,7 +11,7 @@ service.run "${service.name}-server"
     main=''${main:-$(GO111MODULE=off GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
     main=''${main//$PWD/.}
     if [[ -z $main || $main == *$'\n'* ]]; then
-      echo "go-on-heroku: main = null: want one package main in . and cmd/*, not" ''${main:-none}: set main >&2
+      echo "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not" ''${main:-none}: set main >&2
       exit 1
     fi
     # Read in place: a copy, even of links, takes seconds. Builders cannot write to the store, and what go would write there
@@ -20,6 +20,10 @@ service.run "${service.name}-server"
     if [[ -w $dependencies || -L $main/default.pgo ]]; then
       dependencies=$(mktemp -d)
       cp -r --no-preserve=mode ${service.dependencies}/. $dependencies
+    fi
+    if [[ -e go.work ]]; then # Go may write go.work.sum.
+      cp -r --no-preserve=mode . $TMPDIR/src
+      cd $TMPDIR/src
     fi
     export GOCACHE=$dependencies/cache GOMODCACHE=$dependencies/modules GODEBUG=goindex=0
     ldflags="-s -w -buildid= "${service.pkgs.lib.escapeShellArg (toString service.ldflags)}

@@ -17,6 +17,12 @@ let
           nativeBuildInputs = [ toolchain ];
         }
         "GOCACHE=$out go build net/http";
+    # Where Go looks for root certificates and time zones.
+    rootsAndZones = pkgs.runCommand "roots-and-zones" { nativeBuildInputs = [ pkgs.unzip ]; } ''
+      mkdir -p $out/etc/ssl/certs $out/usr/share/zoneinfo
+      cp ${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt $out/etc/ssl/certs/ca-certificates.crt
+      unzip -q ${toolchain}/lib/time/zoneinfo.zip -d $out/usr/share/zoneinfo
+    '';
     source = import ./source.nix service;
     dependencies = import ./dependencies.nix service;
     formatter = import ./formatter.nix service;

@@ -4,7 +4,7 @@ let
   inherit (service) src;
   inherit (service.pkgs) lib;
   # Names at the top that cannot change the executable. .dockerignore has them, too.
-  excluded = lib.splitString " " ".dockerignore .env .gitattributes .github .gitignore Dockerfile Dockerfile.web app.json flake.lock flake.nix heroku.yml";
+  excluded = lib.splitString " " ".dockerignore .gitattributes .github .gitignore Dockerfile Dockerfile.web app.json flake.lock flake.nix heroku.yml";
   isExcluded = path: builtins.elem path (excluded ++ service.exclude);
   # With `nix --store /folder`, the paths that a filter gets begin with that folder.
   top = builtins.unsafeDiscardStringContext "${src}/";
@@ -27,9 +27,9 @@ let
     builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix "${server}" file) == null
     && builtins.match "go[.](mod|sum|work|work[.]sum)|default[.]pgo" (baseNameOf file) != null
     && builtins.pathExists file;
-  server = only (
-    path: (!isExcluded path || within service.files path) && !lib.hasSuffix "_test.go" path
-  );
+  # Tests, and what may be secret, as in .dockerignore.
+  isLeftOut = path: lib.hasSuffix "_test.go" path || lib.hasPrefix ".env" (baseNameOf path);
+  server = only (path: (!isExcluded path || within service.files path) && !isLeftOut path);
   ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
 in
 {

@@ -1,6 +1,6 @@
 # A test double of nixpkgs, for machines that cannot reach it: just the functions that ../../flake.nix uses, with the meaning
 # that the nixpkgs manual gives them, made from the host's tools. The sandbox has to let in /bin, /lib, /lib64 and /usr of
-# the host, Go's modules golang.org/toolchain as /toolchains, and /cyclonedx-gomod.
+# the host, Go's modules golang.org/toolchain as /toolchains, /cyclonedx-gomod and /etc/ssl/certs/ca-certificates.crt.
 #
 # It shows that the flake evaluates, that its scripts work and what they build. It cannot show that nixpkgs has these functions
 # and packages, that they work on other systems than this one, or that nixfmt would leave the Nix files as they are.
@@ -33,7 +33,9 @@
           text;
       splitString = separator: text: builtins.filter builtins.isString (builtins.split separator text);
       inherit (builtins) concatMap concatStringsSep;
+      concatMapStrings = text: list: builtins.concatStringsSep "" (map text list);
       last = list: builtins.elemAt list (builtins.length list - 1);
+      init = list: builtins.genList (builtins.elemAt list) (builtins.length list - 1);
       optionalString = condition: text: if condition then text else "";
       unique = builtins.foldl' (
         list: value: if builtins.elem value list then list else list ++ [ value ]
@@ -47,6 +49,7 @@
       concatMapAttrs =
         value: set: builtins.foldl' (all: more: all // more) { } (lib.mapAttrsToList value set);
       escapeShellArg = value: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString value)}'";
+      escapeShellArgs = list: builtins.concatStringsSep " " (map lib.escapeShellArg list);
       # For ASCII.
       toLower = builtins.replaceStrings (lib.stringToCharacters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (
         lib.stringToCharacters "abcdefghijklmnopqrstuvwxyz"
@@ -266,12 +269,16 @@
         findutils = host "findutils" "find";
         jq = host "jq" "jq";
         skopeo = host "skopeo" "skopeo";
+        unzip = host "unzip" "unzip";
         cyclonedx-gomod = pkgs.runCommand "cyclonedx-gomod" { } ''
           mkdir -p $out/bin
           ln -s /cyclonedx-gomod $out/bin/
         '';
         # The sandbox has no network.
-        cacert = pkgs.runCommand "cacert" { } "mkdir $out";
+        cacert = pkgs.runCommand "cacert" { } ''
+          mkdir -p $out/etc/ssl/certs
+          cp /etc/ssl/certs/ca-certificates.crt $out/etc/ssl/certs/ca-bundle.crt
+        '';
         # The sandbox does not see it: it comes from PATH.
         heroku = host "heroku" "";
         # Debian has none. This one takes away the blanks at the end of a line.

@@ -6,6 +6,7 @@
       src = self;
       commands.web = "web";
       maxSize = 3550000;
+      systemFiles = false; # They are in the executable.
       exclude = [
         "LICENSE"
         "README.md"

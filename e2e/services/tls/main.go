@@ -8,13 +8,14 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 )
 
 func main() {
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		url := r.FormValue("url")
 		if url == "" {
-			fmt.Fprintln(w, "hello, ask for /?url=https://...")
+			fmt.Fprintln(w, "hello, it is", time.Now().Format("15:04 MST")+"; ask for /?url=https://...")
 			return
 		}
 		status, err := get(r, url)
