@@ -53,8 +53,10 @@ lib.mapAttrs' image service.images
     cp -r ${source.tests} src
     chmod -R u+w src
     cd src
-    go vet work # All packages here, with a go.work those of its modules.
-    go test work | tee $out
+    packages=./...
+    [[ -e go.mod ]] || packages=work # Those of the modules in go.work, and of vendor/.
+    go vet $packages
+    go test $packages | tee $out
   '';
 
   formatting = pkgs.runCommand "${name}-formatting" { } ''
