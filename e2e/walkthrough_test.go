@@ -23,7 +23,11 @@ import (
 // readmes are the texts whose commands are run.
 func readmes(t *testing.T) string {
 	t.Helper()
-	return read(t, "../README.md") + read(t, "../docs/troubleshooting.md") + read(t, "../elsewhere/README.md")
+	var text string
+	for _, file := range []string{"README.md", "docs/docker.md", "docs/ci-and-updates.md", "docs/troubleshooting.md", "elsewhere/README.md"} {
+		text += read(t, "../"+file)
+	}
+	return text
 }
 
 // readmeCommands returns the commands of their shell blocks in their order, without the comments behind them.
@@ -411,13 +415,13 @@ func (w *walk) pushesWithAnother(command string) {
 	w.push("heroku container:push web")
 }
 
-func (w *walk) changeThePage(heading string) {
+func (w *walk) changeThePage(to string) {
 	file := filepath.Join(w.dir, "internal/web/assets/index.html")
-	changed := strings.Replace(read(w.T, file), w.page, heading, 1)
+	changed := heading.ReplaceAllLiteralString(read(w.T, file), to)
 	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
 		w.Fatal(err)
 	}
-	w.page, w.sha256 = heading, ""
+	w.page, w.sha256 = to, ""
 }
 
 // gitPush does what Heroku does after a push: it builds the image as heroku.yml says, with the classic builder and the
