@@ -357,6 +357,17 @@ func TestAnOldModuleWithoutVendorIsBuilt(t *testing.T) {
 	}
 }
 
+// Before go 1.14 in go.mod, Go looks into vendor/ only when it is told to.
+func TestAnOlderModuleWithVendorIsBuilt(t *testing.T) {
+	s := newService(t, "tls", `tags = [ "roots" ];`)
+	run(t, s.dir, os.Environ(), `sed -i 's/^go .*/go 1.13/; /^toolchain/d' go.mod && sed -i '/"cmp"/d; /"os"/d; s/ListenAndServe(.*, nil)/ListenAndServe(":8080", nil)/' main.go`)
+	const tag = "heroku-go-example-e2e:vendored"
+	s.docker(t, classic, tag, "TAGS=roots")
+	if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
+		t.Error("docker and Nix give different executables")
+	}
+}
+
 func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 	for _, test := range []struct{ name, edit, options, nix, docker string }{
 		{"programs", "true", "", "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not ./cmd/web ./cmd/worker: set main", "MAIN: want one package main in . and cmd/*, not /src/cmd/web /src/cmd/worker: set MAIN"},

@@ -54,6 +54,9 @@ let
   around = path: [ path ] ++ (if path == "." then [ ] else around (dirOf path));
   folders = lib.unique (lib.concatMap around (mains ++ map trim used));
   ofModules = name: builtins.filter exists (map (folder: "${folder}/${name}") folders);
+  # Before go 1.14 in go.mod, Go must be told to use vendor/.
+  isOld = exists "go.mod" && matches "go 1[.]([0-9]|1[0-3])" (builtins.readFile "${src}/go.mod") != [ ];
+  vendorFlag = lib.optionalString (isOld && exists "vendor/modules.txt") " -mod=vendor";
   sums = if exists "vendor/modules.txt" then [ ] else ofModules "go.sum";
   downloads = sums != [ ];
 
@@ -114,4 +117,4 @@ if unknown != [ ] then
 else if newer != [ ] then
   throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update"
 else
-  builtins.deepSeq checked (checked // { inherit mains matches modulePath sums; })
+  builtins.deepSeq checked (checked // { inherit mains matches modulePath sums vendorFlag; })

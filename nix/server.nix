@@ -8,7 +8,7 @@ service.run "${service.name}-server"
   ''
     cd ${service.source.server}
     main=${service.pkgs.lib.escapeShellArg (toString main)}
-    main=''${main:-$(GO111MODULE=off GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
+    main=''${main:-$(GO111MODULE=off GOFLAGS= GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
     main=''${main//$PWD/.}
     if [[ -z $main || $main == *$'\n'* ]]; then
       echo "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not" ''${main:-none}: set main >&2

@@ -45,7 +45,7 @@ let
       // {
         nativeBuildInputs = [ service.toolchain ] ++ attributes.nativeBuildInputs or [ ];
         env = goEnv // {
-          GOFLAGS = "${goEnv.GOFLAGS} -tags=${lib.concatStringsSep "," checked.tags}";
+          GOFLAGS = "${goEnv.GOFLAGS} -tags=${lib.concatStringsSep "," checked.tags}${checked.vendorFlag}";
           GOPROXY = if checked.vendorHash == null then "off" else "file://${import ./modules.nix service}";
           GOSUMDB = "off";
         };
