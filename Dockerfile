@@ -10,11 +10,6 @@ ARG TARGETARCH TAGS GOPROXY GOSUMDB
 ENV GOOS=linux GOARCH=${TARGETARCH:-amd64} CGO_ENABLED=0 GOTOOLCHAIN=go1.27.4+auto GOPROXY=$GOPROXY GOSUMDB=$GOSUMDB GOCACHE=/cache GOFLAGS="-trimpath -buildvcs=false '-tags=$TAGS'"
 RUN go build net/http && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 
-# Root certificates and time zones, where Go looks for them: for TZ not in ZONEINFO.
-ARG SYSTEM_FILES=no
-RUN mkdir -p /image && case $SYSTEM_FILES in no | false) ;; yes | true) cd /image && mkdir -p etc/ssl/certs usr/share/zoneinfo && cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs && unzip -q "$(go env GOROOT)/lib/time/zoneinfo.zip" -d usr/share/zoneinfo ;; \
- *) echo "SYSTEM_FILES=$SYSTEM_FILES: want yes or no" >&2; exit 1 ;; esac
-
 # What the dependencies are compiled from: a list of imports, go.mod and its like, a profile, and vendor/. Most edits leave all of it as it is.
 # In this mode Go lists the imports as they are written, and needs neither the modules nor the Go that the service wants. Before go 1.14 in
 # go.mod, Go must be told to use vendor/.
@@ -29,11 +24,11 @@ RUN cd /src && export GO111MODULE=off && main=${MAIN:-$(go list -e -find -f '{{i
 # takes a profile only after go build has read it.
 FROM go AS build
 COPY --from=source /src /dependencies
-RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vendor ] || go mod download; } && pgo=$(ls "$PWD/default.pgo" 2>/dev/null || echo off) \
- && go build -v $(cat /dependencies/go.flags) "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.flags /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
+RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vendor ] || go mod download; } && pgo=$(ls "$PWD/default.pgo" 2>/dev/null || echo off) && go build -v $(cat /dependencies/go.flags) "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.flags /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 COPY . /src
-ARG FILES LDFLAGS
-RUN cd /src && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
+# Root certificates and time zones, where Go looks for them: for TZ not in ZONEINFO.
+ARG FILES LDFLAGS SYSTEM_FILES=no
+RUN mkdir /image && case $SYSTEM_FILES in no | false) ;; yes | true) mkdir -p /image/etc/ssl/certs /image/usr/share/zoneinfo && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs && unzip -q "$(go env GOROOT)/lib/time/zoneinfo.zip" -d /image/usr/share/zoneinfo ;; *) echo "SYSTEM_FILES=$SYSTEM_FILES: want yes or no" >&2; exit 1 ;; esac && cd /src && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
  || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
  && go build -C "/src/$(cat /dependencies/go.main)" -v $(cat /dependencies/go.flags) -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
 

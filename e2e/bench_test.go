@@ -403,7 +403,7 @@ ENTRYPOINT ["/server"]
 // BenchmarkBuilds prints a table of the ways to build an image: all at once, after an edit, after one that adds an import, and
 // what a registry gets after an edit. Each round has all ways, so that other work of the machine slows all.
 func BenchmarkBuilds(b *testing.B) {
-	const rounds = 3
+	const rounds = 5
 	run(b, ".", os.Environ(), debian)
 	dir := b.TempDir()
 	run(b, ".", append(os.Environ(), "GOTOOLCHAIN=go"+goVersion(), "GOBIN="+dir), "go install github.com/google/ko@v0.19.1")

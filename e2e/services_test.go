@@ -716,8 +716,8 @@ func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
 	if block := regexp.MustCompile("(?s)```nix\n(.*?)```").FindStringSubmatch(ours("README.md")); theirs("flake.nix") != block[1] {
 		t.Errorf("the README shows another flake.nix: %s", block[1])
 	}
-	if n := len(regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(ours("Dockerfile"), -1)); n > 28 {
-		t.Errorf("Dockerfile has %d lines of instructions, want 28 at most", n)
+	if n := len(regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(ours("Dockerfile"), -1)); n > 24 {
+		t.Errorf("Dockerfile has %d lines of instructions, want 24 at most", n)
 	}
 }
 

@@ -24,7 +24,9 @@ let
         grep -Fx 'drwxr-xr-x 0/0 ./' list
         grep -Fx -- '-rwxr-xr-x 0/0 ./server' list
         grep -Fx 'drwxrwxrwt 0/0 ./tmp/' list
-        for file in ${toString service.files}; do grep -F " ./$file" list; done
+        mkdir expected
+        (cd expected && ${image.files})
+        test $(wc -l <list) = $(($(find expected | wc -l) + 2))
         tar -xOf "$layer" ./server | cmp - ${image.server}/bin/server
 
         size=$(gzip -9n <"$layer" | wc -c)

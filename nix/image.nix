@@ -5,6 +5,13 @@ service:
 let
   inherit (service) name pkgs;
   inherit (pkgs) lib;
+  # Links become what they lead to, in src alone, as in the Dockerfile.
+  files = ''
+    ${lib.optionalString service.systemFiles "cp -r --no-preserve=mode ${service.rootsAndZones}/. ."}
+    for file in ${toString service.files}; do
+      (cd ${service.source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
+    done
+  '';
   server = import ./server.nix service main;
   # Otherwise tar writes the owner's names into the layer, and the group 0 is "root" on Linux and "wheel" on macOS. Files are from
   # 1970, which net/http takes for no date: by any other, browsers would keep a file that a release has changed.
@@ -24,11 +31,7 @@ let
     architecture = service.arch; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
-      ${lib.optionalString service.systemFiles "cp -r --no-preserve=mode ${service.rootsAndZones}/. ."}
-      # Links become what they lead to, in src alone, as in the Dockerfile.
-      for file in ${toString service.files}; do
-        (cd ${service.source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
-      done
+      ${files}
       chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
       mkdir -m 1777 tmp
@@ -46,7 +49,7 @@ image.overrideAttrs (
   final: previous: {
     meta.description = "Container image of ${name}, one static file";
     passthru = previous.passthru or { } // {
-      inherit server words;
+      inherit files server words;
       # `nix build .#image.arm64` builds the same for linux/arm64.
       arm64 = import ./image.nix (service.for "arm64") { inherit words main; };
       # `nix build .#image.id` puts the image's ID, as Heroku shows it, into the file `result`. With the containerd

@@ -123,8 +123,13 @@ func TestAnotherMethodIs405WhateverRoutesThereAre(t *testing.T) {
 }
 
 func TestAnotherMethodIs405WithTheAllowedOnes(t *testing.T) {
+	paths := []string{"/", "/healthz", "/version"}
+	_, assets := loadAssets()
+	for name := range assets {
+		paths = append(paths, "/assets/"+name)
+	}
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"} {
-		for _, path := range []string{"/", "/healthz", "/version"} {
+		for _, path := range paths {
 			response, _, log := ask(t, method, path, nil)
 			if response.StatusCode != 405 || response.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s: got %d with Allow %q, want 405 with Allow GET, HEAD", method, path, response.StatusCode, response.Header.Get("Allow"))
