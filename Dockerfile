@@ -25,12 +25,12 @@ RUN cd /src && export GO111MODULE=off && main=${MAIN:-$(go list -e -find -f '{{i
 FROM go AS build
 COPY --from=source /src /dependencies
 RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vendor ] || go mod download; } && pgo=$(ls "$PWD/default.pgo" 2>/dev/null || echo off) && go build -v $(cat /dependencies/go.flags) "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.flags /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
-COPY . /src
 # Root certificates and time zones, where Go looks for them: for TZ not in ZONEINFO.
 ARG FILES LDFLAGS SYSTEM_FILES=no
-RUN mkdir /image && case $SYSTEM_FILES in no | false) ;; yes | true) mkdir -p /image/etc/ssl/certs /image/usr/share/zoneinfo && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs && unzip -q "$(go env GOROOT)/lib/time/zoneinfo.zip" -d /image/usr/share/zoneinfo ;; *) echo "SYSTEM_FILES=$SYSTEM_FILES: want yes or no" >&2; exit 1 ;; esac && cd /src && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] \
- || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
- && go build -C "/src/$(cat /dependencies/go.main)" -v $(cat /dependencies/go.flags) -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} +
+RUN mkdir -p /image/etc/ssl/certs /image/usr/share/zoneinfo && case $SYSTEM_FILES in yes) cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs && unzip -q "$(go env GOROOT)/lib/time/zoneinfo.zip" -d /image/usr/share/zoneinfo ;; no) rm -r /image/* ;; *) echo "SYSTEM_FILES=$SYSTEM_FILES: want yes or no" >&2; exit 1 ;; esac
+COPY . /src
+RUN cd /src && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
+ && go build -C "/src/$(cat /dependencies/go.main)" -v $(cat /dependencies/go.flags) -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} + && if pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' /image); then echo "a pointer of Git LFS, not its file, is in $pointers: git lfs pull" >&2; exit 1; fi
 
 # Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here; without CMD, it refuses the release. It ignores USER.
 FROM scratch

@@ -13,19 +13,9 @@
       commands.web = "web";
       maxSize = 3550000;
       systemFiles = false; # They are in the executable.
-      exclude = [
-        ".ci"
-        "CONTRIBUTING.md"
-        "LICENSE"
-        "README.md"
-        "e2e"
-        "elsewhere"
-        "findings"
-        "nix"
-      ];
     }
     // {
       inherit lib;
-      templates = import ./nix/templates.nix;
+      templates = import ./templates;
     };
 }

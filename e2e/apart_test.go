@@ -33,7 +33,7 @@ func TestWithoutThisFolderTheProjectIsWhole(t *testing.T) {
 	isWhole(t, dir)
 
 	// Lists of what to leave out, steps that only run where the folder is, and one paragraph of the README.
-	want := []string{".ci/run", ".dockerignore", ".github/workflows/e2e.yml", "README.md", "flake.nix", "nix/templates.nix"}
+	want := []string{".ci/run", ".dockerignore", ".github/workflows/e2e.yml", "README.md", "templates/default.nix"}
 	if got := strings.Fields(run(t, dir, os.Environ(), "git grep --files-with-matches --word-regexp e2e -- :!vendor")); !slices.Equal(got, want) {
 		t.Errorf("%q name this folder, want %q", got, want)
 	}
@@ -46,8 +46,8 @@ func TestWithoutThisFolderTheProjectIsWhole(t *testing.T) {
 func TestTheTemplateIsTheProjectWithoutWhatConcernsItAlone(t *testing.T) {
 	origin, fromNix, fromGitHub := checkout(t), t.TempDir(), checkout(t)
 	welcome := run(t, fromNix, os.Environ(), "nix flake init --template git+file://"+origin)
-	run(t, fromNix, os.Environ(), regexp.MustCompile("mv .* main").FindString(welcome)+" && git add --all")
-	commands := regexp.MustCompile("(?m)^git (mv|rm) .*$").FindAllString(read(t, "../README.md"), -1)
+	run(t, fromNix, os.Environ(), regexp.MustCompile("cp .* main").FindString(welcome)+" && git add --all")
+	commands := regexp.MustCompile("(?m)^(cp -r templates/new/|git rm ).*$").FindAllString(read(t, "../README.md"), -1)
 	run(t, fromGitHub, os.Environ(), commit+" && "+strings.Join(commands, " && ")+" && find . -type d -empty -delete")
 	run(t, ".", os.Environ(), "diff -r --no-dereference --exclude .git "+fromNix+" "+fromGitHub)
 	for _, dir := range []string{origin, fromNix} {
@@ -61,7 +61,7 @@ func TestTheTemplateIsTheProjectWithoutWhatConcernsItAlone(t *testing.T) {
 // A new page, README, package and dependency break nothing.
 func TestANewProjectThatHasChangedIsWhole(t *testing.T) {
 	origin, dir := checkout(t), t.TempDir()
-	run(t, dir, os.Environ(), "nix flake init --template git+file://"+origin+" && mv nix/new/flake.nix . && git init --quiet && rm -r nix elsewhere internal/web/assets")
+	run(t, dir, os.Environ(), "nix flake init --template git+file://"+origin+" && cp -r templates/new/. . && rm -r templates && git init --quiet && rm -r elsewhere internal/web/assets")
 	module := filepath.Join("vendor", "example.com", "mixed")
 	for name, content := range map[string]string{
 		"README.md": "# My app\n",

@@ -171,9 +171,10 @@ func TestEachChipGetsItsImageAndNothingIsCompiledUnderEmulation(t *testing.T) {
 	}
 }
 
-func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
-	e := &engine{testApp: newApp(t, startHeroku(t), "podman"), dir: checkout(t), base: goImage}
-	work := t.TempDir()
+// podmanEnv gives podman a store of its own, in the folder.
+func podmanEnv(t *testing.T) (work string, env []string) {
+	t.Helper()
+	work = t.TempDir()
 	for name, content := range map[string]string{
 		"storage.conf": fmt.Sprintf("[storage]\ndriver = \"overlay\"\nrunroot = \"%[1]s/run\"\ngraphroot = \"%[1]s/root\"\n[storage.options.overlay]\nskip_mount_home = \"true\"\n", work),
 		// Otherwise podman leaves a bridge and locks on this machine.
@@ -184,7 +185,13 @@ func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e.env = append(e.env, "CONTAINERS_STORAGE_CONF="+work+"/storage.conf", "CONTAINERS_CONF="+work+"/containers.conf", "REGISTRY_AUTH_FILE="+work+"/auth.json")
+	return work, []string{"CONTAINERS_STORAGE_CONF=" + work + "/storage.conf", "CONTAINERS_CONF=" + work + "/containers.conf", "REGISTRY_AUTH_FILE=" + work + "/auth.json"}
+}
+
+func TestPodmanPushesWithTheReadmesCommands(t *testing.T) {
+	e := &engine{testApp: newApp(t, startHeroku(t), "podman"), dir: checkout(t), base: goImage}
+	work, env := podmanEnv(t)
+	e.env = append(e.env, env...)
 	e.runs("docker save --output " + work + "/golang.tar " + goImage + " && podman load --quiet --input " + work + "/golang.tar")
 	e.runs(podmanLogin)
 	e.runs(podmanBuild)

@@ -105,7 +105,7 @@ const (
 var shapes = []shape{
 	{name: "programs", options: `main = "cmd/web";`, args: []string{"MAIN=cmd/web"}, want: "hello from web"},
 	{name: "names", want: "package result"},
-	{name: "disk", options: `files = [ "templates" "static" "frontend/dist" "frontend/notes" "certs" ]; exclude = [ "static" ];`, args: []string{"FILES=templates static frontend/dist frontend/notes certs"}, want: "templates/index.html"},
+	{name: "disk", options: `files = [ "templates" "static" "frontend/dist" "frontend/notes" "certs" ];`, args: []string{"FILES=templates static frontend/dist frontend/notes certs"}, want: "templates/index.html"},
 	{name: "modules", options: modulesHash, path: "id/fern", want: "-"},
 	{name: "oddvendor", want: "odd"},
 	{name: "grpc", options: grpcHash, want: "hello"},
@@ -383,6 +383,7 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"modules", "true", `vendorHash = "";`, "got:    " + strings.Split(modulesHash, `"`)[1], ""},
 		{"oddvendor", "rm -r vendor/example.com && git add --all", "", "import lookup disabled by -mod=vendor", "import lookup disabled by -mod=vendor"},
 		{"tls", "echo vendor >.gitignore && git rm -r --quiet --cached vendor", "", `vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
+		{"disk", "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%064d\\nsize 12345\\n' 0 >templates/logo.png && git add --all", `files = [ "templates" ];`, "go-on-heroku: a pointer of Git LFS, not its file, is in ./templates/logo.png: git lfs pull", "a pointer of Git LFS, not its file, is in /image/templates/logo.png: git lfs pull"},
 		{"disk", "ln -s /etc/passwd templates/passwd && git add --all", `files = [ "templates" ];`, "/etc/passwd", "/etc/passwd"},
 	} {
 		s := newService(t, test.name, test.options)
@@ -444,8 +445,6 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		`commands.worker.mian = "cmd/worker";`: `unexpected argument 'mian'`,
 		`maxSize = "3 MB";`:                    `maxSize = "3 MB": want null or a number of bytes`,
 		`maxSize = 0;`:                         `maxSize = 0: want`,
-		`exclude = [ "docs/internal" ];`:       `exclude = ["docs/internal"]: want a list of names at the top of src`,
-		`exclude = "docs";`:                    `exclude = "docs": want`,
 		`mains = "cmd/web";`:                   `unknown option mains`,
 	} {
 		if out, err := eval("./.", options); err == nil || !strings.Contains(out, want) {
@@ -628,8 +627,8 @@ func TestAModuleInASubfolderGivesTheSameImage(t *testing.T) {
 }
 
 func TestAStoreElsewhereGetsTheSameImage(t *testing.T) {
-	s := newService(t, "disk", `files = [ "templates" "static" ]; exclude = [ "notes" ];`)
-	run(t, s.dir, os.Environ(), "echo >notes && git add --all")
+	s := newService(t, "disk", `files = [ "templates" "static" ];`)
+	run(t, s.dir, os.Environ(), "echo >notes && echo notes >>.dockerignore && git add --all")
 	want := s.nix(t, "nix eval --raw .#image.drvPath 2>/dev/null")
 	store := filepath.Join(t.TempDir(), "store")
 	if got := s.nix(t, "nix eval --raw --store "+store+" .#image.drvPath 2>/dev/null"); got != want {
@@ -700,7 +699,7 @@ func TestACommandMayHaveSeveralWords(t *testing.T) {
 
 func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
 	ours := func(name string) string { return read(t, "../"+name) }
-	theirs := func(name string) string { return read(t, "../nix/.existing/"+name) }
+	theirs := func(name string) string { return read(t, "../templates/existing/"+name) }
 	differences := strings.NewReplacer(`CMD ["web"]`, `CMD ["--"]`, "SYSTEM_FILES=no", "SYSTEM_FILES=yes")
 	if want := differences.Replace(ours("Dockerfile")); theirs("Dockerfile") != want {
 		t.Error("Dockerfile differs in more than CMD and SYSTEM_FILES")

@@ -105,7 +105,7 @@ func TestANewerGoIsPinnedWhereverItStands(t *testing.T) {
 	dir := checkout(t)
 	run(t, dir, os.Environ(), "go mod edit -toolchain go1.99.1 && git add --all")
 
-	shown := run(t, dir, env, "sh nix/pin-go")
+	shown := run(t, dir, env, "sh .ci/pin-go")
 	changed := run(t, dir, os.Environ(), "git diff --unified=0")
 	wants := []string{
 		"\n+ARG GO_IMAGE=docker.io/library/golang:1.99.1-alpine@sha256:" + strings.Repeat("d", 64) + " SOURCE_DATE_EPOCH=0\n",
@@ -122,7 +122,7 @@ func TestANewerGoIsPinnedWhereverItStands(t *testing.T) {
 	if n := strings.Count(changed, "\n+"); n != 3+2*2+3 { // With the names of three files.
 		t.Errorf("got %d changed lines, want three hashes and two lines of each Dockerfile: %s", n, changed)
 	}
-	if again := run(t, dir, env, "sh nix/pin-go"); again != "" {
+	if again := run(t, dir, env, "sh .ci/pin-go"); again != "" {
 		t.Errorf("a second time it changes %s", again)
 	}
 }
@@ -130,7 +130,7 @@ func TestANewerGoIsPinnedWhereverItStands(t *testing.T) {
 func TestWithoutAnImageOfTheNewGoTheOlderOneStays(t *testing.T) {
 	dir := checkout(t)
 	run(t, dir, os.Environ(), "go mod edit -toolchain go1.99.2 && git add --all")
-	said := run(t, dir, goSources(t, platforms...), "sh nix/pin-go 2>&1 >/dev/null")
+	said := run(t, dir, goSources(t, platforms...), "sh .ci/pin-go 2>&1 >/dev/null")
 	if want := "pin-go: Docker Hub is out of reach, or has no golang:1.99.2-alpine yet: GO_IMAGE stays\n"; !strings.HasSuffix(said, want) {
 		t.Errorf("got %q, want %q", said, want)
 	}
@@ -153,7 +153,7 @@ func TestWhenAToolchainIsMissingNothingIsPinned(t *testing.T) {
 	} {
 		dir := checkout(t)
 		run(t, dir, os.Environ(), test.edit+" && git add --all")
-		out, err := try(t, dir, goSources(t, test.platforms...), "sh nix/pin-go")
+		out, err := try(t, dir, goSources(t, test.platforms...), "sh .ci/pin-go")
 		if err == nil || !strings.HasSuffix(out, "\n") || !strings.Contains(out, "pin-go: "+test.want) {
 			t.Errorf("%s: got %v, %s, want %q", test.what, err, out, test.want)
 		}
@@ -167,7 +167,7 @@ func TestWhenAToolchainIsMissingNothingIsPinned(t *testing.T) {
 func TestTheHashesAreThoseOfTheToolchainsThatEverybodyGets(t *testing.T) {
 	dir := checkout(t)
 	env := append(goSources(t), "GOPROXY=off", "GOSUMDB=sum.golang.org", "GOMODCACHE="+strings.TrimSpace(run(t, ".", os.Environ(), "go env GOMODCACHE")))
-	run(t, dir, env, "sh nix/pin-go")
+	run(t, dir, env, "sh .ci/pin-go")
 	if changed := run(t, dir, os.Environ(), "git diff"); changed != "" {
 		t.Errorf("pin-go changes %s", changed)
 	}
@@ -278,8 +278,8 @@ func TestADockerfileWithAnotherGoIsFound(t *testing.T) {
 func TestAServiceGetsANewerGoFromAForkOfThisProject(t *testing.T) {
 	fork, s := checkout(t), newService(t, "strict", "")
 	run(t, fork, os.Environ(), "go mod edit -toolchain go1.99.1")
-	run(t, fork, goSources(t, platforms...), "sh nix/pin-go")
-	run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), "go mod edit -toolchain go1.99.1 && cp "+fork+"/nix/.existing/Dockerfile . && sed -i 's|github:OWNER/NAME|path:"+fork+"|' flake.nix && git add --all")
+	run(t, fork, goSources(t, platforms...), "sh .ci/pin-go")
+	run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), "go mod edit -toolchain go1.99.1 && cp "+fork+"/templates/existing/Dockerfile . && sed -i 's|github:OWNER/NAME|path:"+fork+"|' flake.nix && git add --all")
 	double, err := filepath.Abs("nixpkgs")
 	if err != nil {
 		t.Fatal(err)

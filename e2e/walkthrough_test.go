@@ -24,7 +24,7 @@ import (
 func readmes(t *testing.T) string {
 	t.Helper()
 	var text string
-	for _, file := range []string{"README.md", "docs/docker.md", "docs/ci-and-updates.md", "docs/troubleshooting.md", "elsewhere/README.md"} {
+	for _, file := range []string{"README.md", "docs/docker.md", "docs/verify.md", "docs/existing.md", "docs/operations.md", "docs/ci-and-updates.md", "docs/troubleshooting.md", "elsewhere/README.md", "templates/new/README.md"} {
 		text += read(t, "../"+file)
 	}
 	return text
@@ -36,8 +36,8 @@ func readmeCommands(t *testing.T) []string {
 	var commands []string
 	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(readmes(t), -1) {
 		shell, ok := strings.CutPrefix(block[1], "sh\n")
-		if !ok && !regexp.MustCompile("^(go|mermaid|nix)\n").MatchString(block[1]) {
-			t.Fatalf("a block is neither shell nor Go, Mermaid or Nix: %s", block[0])
+		if !ok && !regexp.MustCompile("^(go|mermaid|nix|text)\n").MatchString(block[1]) {
+			t.Fatalf("a block is neither shell nor Go, Mermaid, Nix or text: %s", block[0])
 		}
 		if !ok {
 			continue
@@ -64,8 +64,8 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 }
 
 var moreCommands = []string{
-	"docker load <result",                                                                        // what others do
-	"go get", "heroku run", "heroku run bash", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
+	"docker load <result", "go mod download", "go vet", // what others do
+	"go get", "git lfs pull", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
 }
 
 func TestTheReadmesRoutesAnswer(t *testing.T) {
@@ -114,6 +114,8 @@ type walk struct {
 	sha256  string // of the executable that should answer, as far as it is known
 	version int    // of the release that should answer
 	page    string // the heading of the page that should answer
+	before  string // that of the page before it
+	clones  string // where the reader has cloned this checkout
 }
 
 var heading = regexp.MustCompile("<h1>.*</h1>")
@@ -131,10 +133,12 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 	}
 
 	steps := map[string]func(command string){
-		"go run .":      w.goRun,
-		"go test ./...": w.isRunByCI("go test ./..."),
-		"sh e2e/try":    w.isRunByCI("sh e2e/try --check"),
-		"heroku login":  w.login,
+		"git clone https://github.com/OWNER/NAME go-on-heroku": w.clone,
+		"cd go-on-heroku": w.clone,
+		"go run .":        w.goRun,
+		"go test ./...":   w.isRunByCI("go test ./..."),
+		"sh e2e/try":      w.isRunByCI("sh e2e/try --check"),
+		"heroku login":    w.login,
 		"heroku create --stack container my-own-app":                        w.create,
 		"heroku labs:enable runtime-dyno-metadata":                          w.succeeds("Enabling"),
 		"nix run .#deploy -- my-own-app":                                    w.deploy,
@@ -188,12 +192,14 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku ps:scale worker=1":                             w.standsIn("e2e/services_test.go"),
 		"heroku container:release web worker":                  w.standsIn("e2e/services_test.go"),
 
-		"git mv --force nix/new/flake.nix flake.nix":                                                  w.standsIn("README.md"), // Another test takes these from there.
-		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md e2e findings flake.lock nix": w.standsIn("README.md"),
-		"heroku labs:enable runtime-heroku-metrics":                                                   w.succeeds("Enabling"),
-		"heroku labs:enable go-language-metrics":                                                      w.succeeds("Enabling"),
-		"heroku authorizations:create --short":                                                        w.succeeds(h.Token() + "\n"),
-		"nix build .#image":                                                                           w.nix,
+		"git clone --depth 1 https://github.com/OWNER/NAME ../go-on-heroku": w.clone,
+		"cp -r ../go-on-heroku/templates/existing/. .":                      w.clone,
+		"cp -r templates/new/. .":                                           w.standsIn("README.md"), // Another test takes these from there.
+		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md Dockerfile.web docs e2e findings flake.lock nix templates": w.standsIn("README.md"),
+		"heroku labs:enable runtime-heroku-metrics": w.succeeds("Enabling"),
+		"heroku labs:enable go-language-metrics":    w.succeeds("Enabling"),
+		"heroku authorizations:create --short":      w.succeeds(h.Token() + "\n"),
+		"nix build .#image":                         w.nix,
 		"skopeo --insecure-policy copy docker-archive:result docker://registry.example.com/server:v1": w.pushElsewhere,
 		"kubectl apply -f elsewhere/kubernetes.yaml":                                                  w.validate,
 	}
@@ -241,6 +247,22 @@ func (w *walk) startProject(command string) {
 	out := run(w.T, w.TempDir(), w.env, strings.Replace(command, "github:OWNER/NAME", "git+file://"+w.dir, 1))
 	if !strings.Contains(out, "git add --all") {
 		w.Errorf("%s does not say what to do next: %s", command, out)
+	}
+}
+
+// clone takes this checkout for the repository on GitHub, and a folder of its own for the reader's.
+func (w *walk) clone(command string) {
+	if w.clones == "" {
+		w.clones = w.TempDir()
+		run(w.T, w.dir, w.env, commit)
+	}
+	dir := filepath.Join(w.clones, "service")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		w.Fatal(err)
+	}
+	run(w.T, dir, w.env, strings.Replace(command, "https://github.com/OWNER/NAME", "file://"+w.dir, 1))
+	if from, ok := strings.CutPrefix(command, "cp -r ../"); ok {
+		run(w.T, w.clones, w.env, "diff -r "+strings.TrimSuffix(from, "/. .")+" service --exclude go-on-heroku")
 	}
 }
 
@@ -421,7 +443,7 @@ func (w *walk) changeThePage(to string) {
 	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
 		w.Fatal(err)
 	}
-	w.page, w.sha256 = to, ""
+	w.before, w.page, w.sha256 = w.page, to, ""
 }
 
 // gitPush does what Heroku does after a push: it builds the image as heroku.yml says, with the classic builder and the
@@ -488,7 +510,7 @@ func (w *walk) scale(command string) {
 func (w *walk) rollback(command string) {
 	run(w.T, w.dir, w.env, command)
 	w.version++
-	w.page = "<h1>Pushed by git</h1>"
+	w.page = w.before
 	w.answers()
 }
 

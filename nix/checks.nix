@@ -1,8 +1,7 @@
 # `nix flake check`
 service:
 let
-  inherit (service) name pkgs source;
-  inherit (service.toolchain) version;
+  inherit (service) formatter images maxSize name pkgs run source toolchain;
   inherit (pkgs) lib;
   image =
     type: image:
@@ -30,26 +29,27 @@ let
         tar -xOf "$layer" ./server | cmp - ${image.server}/bin/server
 
         size=$(gzip -9n <"$layer" | wc -c)
-        max=${toString service.maxSize}
+        max=${toString maxSize}
         echo "$size bytes compressed, want ''${max:-any number} at most: raise maxSize in flake.nix if what you add is worth it"
         test "$size" -le "''${max:-$size}"
         touch $out
       ''
     );
 in
-lib.mapAttrs' image service.images
+lib.mapAttrs' image images
 // {
   # Nix takes Go from this flake, Docker what its Dockerfile names.
   go-version = pkgs.runCommand "${name}-go-version" { } ''
     cd ${source.dockerfiles}
-    if grep -Hs GOTOOLCHAIN= Dockerfile* | grep -Fv GOTOOLCHAIN=go${version}+auto; then
-      echo "this flake builds with go${version}: want GOTOOLCHAIN=go${version}+auto"
+    want=GOTOOLCHAIN=go${toolchain.version}+auto
+    if grep -Hs GOTOOLCHAIN= Dockerfile* | grep -Fv $want; then
+      echo "this flake builds with go${toolchain.version}: want $want"
       exit 1
     fi
     touch $out
   '';
 
-  tests = service.run "${name}-tests" { __darwinAllowLocalNetworking = true; } ''
+  tests = run "${name}-tests" { __darwinAllowLocalNetworking = true; } ''
     export HOME=$TMPDIR GOFLAGS=''${GOFLAGS/-trimpath/} # Tests may look for files by the path of their source,
     unset GOOS GOARCH # and run here.
     cp -r ${source.tests} src
@@ -63,7 +63,7 @@ lib.mapAttrs' image service.images
 
   formatting = pkgs.runCommand "${name}-formatting" { } ''
     cp -r --no-preserve=mode ${source.all} formatted
-    (cd formatted && HOME=$TMPDIR ${lib.getExe service.formatter})
+    (cd formatted && HOME=$TMPDIR ${lib.getExe formatter})
     diff -r --no-dereference ${source.all} formatted >$out
   '';
 }

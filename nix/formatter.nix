@@ -1,11 +1,14 @@
 # `nix fmt` formats the folder that it runs in, `nix fmt -- FILE` that file.
 service:
-service.pkgs.writeShellApplication {
-  name = "${service.name}-format";
+let
+  inherit (service) name pkgs toolchain;
+in
+pkgs.writeShellApplication {
+  name = "${name}-format";
   runtimeInputs = [
-    service.pkgs.findutils
-    service.pkgs.nixfmt
-    service.toolchain
+    pkgs.findutils
+    pkgs.nixfmt
+    toolchain
   ];
   text = ''
     [[ $# -gt 0 ]] || set -- .

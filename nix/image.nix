@@ -3,13 +3,13 @@
 service:
 { words, main }:
 let
-  inherit (service) name pkgs;
+  inherit (service) arch name pkgs source;
   inherit (pkgs) lib;
   # Links become what they lead to, in src alone, as in the Dockerfile.
   files = ''
     ${lib.optionalString service.systemFiles "cp -r --no-preserve=mode ${service.rootsAndZones}/. ."}
     for file in ${toString service.files}; do
-      (cd ${service.source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
+      (cd ${source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
     done
   '';
   server = import ./server.nix service main;
@@ -28,12 +28,16 @@ let
     inherit name;
     tag = "latest";
     compressor = "none"; # The push compresses the layer.
-    architecture = service.arch; # Otherwise it would be that of the system that builds.
+    architecture = arch; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
       ${files}
       chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
+      if pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' .); then
+        echo "go-on-heroku: a pointer of Git LFS, not its file, is in $pointers: git lfs pull" >&2
+        exit 1
+      fi
       mkdir -m 1777 tmp
     '';
     config = {
@@ -50,6 +54,7 @@ image.overrideAttrs (
     meta.description = "Container image of ${name}, one static file";
     passthru = previous.passthru or { } // {
       inherit files server words;
+      sbom = import ./sbom.nix service server;
       # `nix build .#image.arm64` builds the same for linux/arm64.
       arm64 = import ./image.nix (service.for "arm64") { inherit words main; };
       # `nix build .#image.id` puts the image's ID, as Heroku shows it, into the file `result`. With the containerd
@@ -57,12 +62,6 @@ image.overrideAttrs (
       id = pkgs.runCommand "${name}-image-id" { nativeBuildInputs = [ pkgs.jq ]; } ''
         config=$(tar -xOf ${final.finalPackage} manifest.json | jq --raw-output '.[0].Config')
         echo "sha256:$(tar -xOf ${final.finalPackage} "$config" | sha256sum | cut -d ' ' -f 1)" >$out
-      '';
-      # `nix build .#sbom` puts the bill of materials into the file `result`, in CycloneDX's JSON: the modules in the
-      # executable and the standard library.
-      sbom = service.run "${name}-sbom.json" { nativeBuildInputs = [ pkgs.cyclonedx-gomod ]; } ''
-        export HOME=$TMPDIR
-        cyclonedx-gomod bin -json -std -noserial -notimestamp -output $out ${server}/bin/server
       '';
     };
   }

@@ -108,7 +108,6 @@ let
     maxSize = check "maxSize" null "null or a number of bytes" (
       size: size == null || builtins.isInt size && size > 0
     );
-    exclude = check "exclude" [ ] "a list of names at the top of src" (listOf (is "[^/]+"));
   };
   unknown = builtins.attrNames (removeAttrs options (builtins.attrNames checked));
 in

@@ -1,13 +1,17 @@
 # The executable of a folder, on every system, the same to the byte as what the Dockerfile builds.
 service: main:
-service.run "${service.name}-server"
+let
+  inherit (service) dependencies name source;
+  inherit (service.pkgs.lib) escapeShellArg;
+in
+service.run "${name}-server"
   {
     allowedReferences = [ ]; # The image has no store.
     meta.mainProgram = "server";
   }
   ''
-    cd ${service.source.server}
-    main=${service.pkgs.lib.escapeShellArg (toString main)}
+    cd ${source.server}
+    main=${escapeShellArg (toString main)}
     main=''${main:-$(GO111MODULE=off GOFLAGS= GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
     main=''${main//$PWD/.}
     if [[ -z $main || $main == *$'\n'* ]]; then
@@ -16,17 +20,17 @@ service.run "${service.name}-server"
     fi
     # Read in place: a copy, even of links, takes seconds. Builders cannot write to the store, and what go would write there
     # can be missing, but for its index of packages: hence goindex=0. Without a sandbox, root can write there.
-    dependencies=${service.dependencies}
+    dependencies=${dependencies}
     if [[ -w $dependencies || -L $main/default.pgo ]]; then
       dependencies=$(mktemp -d)
-      cp -r --no-preserve=mode ${service.dependencies}/. $dependencies
+      cp -r --no-preserve=mode ${dependencies}/. $dependencies
     fi
     if [[ -e go.work ]]; then # Go may write go.work.sum.
       cp -r --no-preserve=mode . $TMPDIR/src
       cd $TMPDIR/src
     fi
     export GOCACHE=$dependencies/cache GOMODCACHE=$dependencies/modules GODEBUG=goindex=0
-    ldflags="-s -w -buildid= "${service.pkgs.lib.escapeShellArg (toString service.ldflags)}
+    ldflags="-s -w -buildid= "${escapeShellArg (toString service.ldflags)}
     go build -C "$main" -v -ldflags "$ldflags" -o $TMPDIR/bin/
     install -D $TMPDIR/bin/* $out/bin/server
   ''

@@ -4,6 +4,7 @@ let
   inherit (pkgs) lib;
   toolchain = import ./toolchain.nix pkgs;
   checked = import ./options.nix lib toolchain.version options;
+  # What the other files take their inputs from.
   service = checked // {
     inherit arch pkgs run toolchain;
     for = arch: (import ./service.nix arch pkgs options).service;
@@ -43,7 +44,7 @@ let
     pkgs.runCommand name (
       attributes
       // {
-        nativeBuildInputs = [ service.toolchain ] ++ attributes.nativeBuildInputs or [ ];
+        nativeBuildInputs = [ toolchain ] ++ attributes.nativeBuildInputs or [ ];
         env = goEnv // {
           GOFLAGS = "${goEnv.GOFLAGS} -tags=${lib.concatStringsSep "," checked.tags}${checked.vendorFlag}";
           GOPROXY = if checked.vendorHash == null then "off" else "file://${import ./modules.nix service}";
@@ -52,12 +53,10 @@ let
       }
     );
 
-  program = import ./heroku.nix service;
-
   # The packages of web have no suffix. Without web, it is the first process type by name.
   first =
     if checked.commands ? web then "web" else builtins.head (builtins.attrNames checked.commands);
-  suffix = type: if type == first then "" else "-${type}";
+  suffix = type: lib.optionalString (type != first) "-${type}";
   ofType = type: image: {
     "image${suffix type}" = image;
     "server${suffix type}" = image.server;
@@ -65,12 +64,13 @@ let
   };
 in
 {
-  packages = lib.concatMapAttrs ofType service.images // {
-    inherit (service) toolchain std dependencies;
-    push = program "push" ./deploy.sh "Push ${service.name} to Heroku's registry";
-    deploy = program "deploy" ./deploy.sh "Push ${service.name} to Heroku's registry and release it";
-    verify = program "verify" ./verify.sh "Say whether what runs is this ${service.name}";
-  };
+  packages =
+    lib.concatMapAttrs ofType service.images
+    // {
+      inherit toolchain;
+      inherit (service) std dependencies;
+    }
+    // import ./programs.nix service;
   inherit service;
   inherit (service) formatter;
   checks = import ./checks.nix service;

@@ -1,14 +1,13 @@
 # `nix develop`
-service:
+{ pkgs, toolchain, ... }:
 let
-  inherit (service) pkgs;
   # The toolchain builds them when they are first used. Those of nixpkgs come from an older Go and cannot read what this one
   # compiles.
   goTool = name: package: pkgs.writeShellScriptBin name ''exec go run ${package} "$@"'';
 in
 pkgs.mkShellNoCC {
   packages = [
-    service.toolchain
+    toolchain
     (goTool "gopls" "golang.org/x/tools/gopls@v0.24.0")
     (goTool "staticcheck" "honnef.co/go/tools/cmd/staticcheck@v0.8.2")
     pkgs.heroku

@@ -1,11 +1,20 @@
 # What the derivations see of src: each as little as it needs, so that an edit rebuilds little.
 service:
 let
-  inherit (service) src;
+  inherit (service) matches src;
   inherit (service.pkgs) lib;
-  # Names at the top that cannot change the executable. .dockerignore has them, too.
-  excluded = lib.splitString " " ".dockerignore .gitattributes .github .gitignore Dockerfile Dockerfile.web app.json flake.lock flake.nix heroku.yml";
-  isExcluded = path: builtins.elem path (excluded ++ service.exclude);
+  # .dockerignore is the list of names at the top that cannot change the executable, for both ways to build. Of its patterns
+  # Nix knows two, below. What it takes back, as by "!result/**", stays.
+  dockerignore = lib.concatMapStrings builtins.readFile (
+    builtins.filter builtins.pathExists [ "${src}/.dockerignore" ]
+  );
+  takenBack = matches "!/?([^/[:space:]]+).*" dockerignore;
+  isIgnored =
+    path:
+    builtins.elem path (matches "/?([^]/!#*?[:space:][]+)/?[[:space:]]*" dockerignore)
+    && !builtins.elem path ([ "vendor" ] ++ takenBack);
+  # Tests, and what may be secret.
+  isLeftOut = path: lib.hasSuffix "_test.go" path || lib.hasPrefix ".env" (baseNameOf path);
   # With `nix --store /folder`, the paths that a filter gets begin with that folder.
   top = builtins.unsafeDiscardStringContext "${src}/";
   only =
@@ -27,15 +36,13 @@ let
     builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix "${server}" file) == null
     && builtins.match "go[.](mod|sum|work|work[.]sum)|default[.]pgo" (baseNameOf file) != null
     && builtins.pathExists file;
-  # Tests, and what may be secret, as in .dockerignore.
-  isLeftOut = path: lib.hasSuffix "_test.go" path || lib.hasPrefix ".env" (baseNameOf path);
-  server = only (path: (!isExcluded path || within service.files path) && !isLeftOut path);
+  server = only (path: !isIgnored path && !isLeftOut path);
   ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
 in
 {
   inherit ofModules server;
   all = only (_: true);
-  tests = only (path: !isExcluded path);
+  tests = only (path: !isIgnored path);
   dependencies = only (within ([ "vendor" ] ++ map (lib.removePrefix "${server}/") ofModules));
   dockerfiles = only (lib.hasPrefix "Dockerfile");
 }

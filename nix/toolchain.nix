@@ -7,7 +7,7 @@ let
     builtins.match ".*\ntoolchain go([0-9a-z.]+).*" (builtins.readFile ../go.mod)
   );
   inherit (pkgs.stdenvNoCC.hostPlatform.go) GOOS GOARCH;
-  # `sh nix/pin-go` brings them up to date with go.mod, and changes nothing if they are right.
+  # `sh .ci/pin-go` brings them up to date with go.mod, and changes nothing if they are right.
   hashes = {
     linux-amd64 = "sha256-E6Nk3DAOZTXcx37FCBqMSbe1+gsH9/UOIl+/JctiQ/Y=";
     linux-arm64 = "sha256-vIpIOg1enPjlI5xVUz1EQm7tjnQE0CFhLDEegq2tojc=";

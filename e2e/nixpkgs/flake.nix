@@ -279,8 +279,9 @@
           mkdir -p $out/etc/ssl/certs
           cp /etc/ssl/certs/ca-certificates.crt $out/etc/ssl/certs/ca-bundle.crt
         '';
-        # The sandbox does not see it: it comes from PATH.
+        # The sandbox does not see them: they come from PATH.
         heroku = host "heroku" "";
+        regclient.regctl = host "regctl" "";
         # Debian has none. This one takes away the blanks at the end of a line.
         nixfmt = pkgs.writeShellScriptBin "nixfmt" "sed -i 's/[[:blank:]]*$//' \"$@\"";
       }

@@ -7,10 +7,5 @@
       commands.web = "web";
       maxSize = 3550000;
       systemFiles = false; # They are in the executable.
-      exclude = [
-        "LICENSE"
-        "README.md"
-        "elsewhere"
-      ];
     };
 }

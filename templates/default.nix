@@ -1,9 +1,9 @@
 # `nix flake init --template`
 let
   top = "${toString ../.}/";
-  # Of nix/ a new service takes nix/new/ alone: Nix can leave out files of a template, but move none. A link would stop it halfway
-  # where there is a file of that name.
-  excluded = "[.]ci|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|e2e|findings|Dockerfile[.]web|flake[.](lock|nix)|nix/([^/]*[.].*|pin-go)";
+  # Nix can leave out files of a template, but move none: what is in new/ moves by hand. A link would stop Nix halfway where there
+  # is a file of that name.
+  excluded = "[.]ci|[.]dockerignore|[.]github/(images-.*|workflows/e2e[.]yml)|CONTRIBUTING[.]md|Dockerfile[.]web|README[.]md|docs|e2e|findings|flake[.](lock|nix)|nix|templates/(default[.]nix|existing)";
   next = first: ''
     Next, with an app's name of your own:
 
@@ -23,11 +23,11 @@ in
       path = ../.;
       filter = path: _: builtins.match "${top}(${excluded})" path == null;
     };
-    welcomeText = next "mv nix/new/flake.nix . && rmdir -p nix/new && ln -s Dockerfile Dockerfile.web && git init --initial-branch main";
+    welcomeText = next "cp -r templates/new/. . && rm -r templates && git init --initial-branch main";
   };
   existing = {
     description = "flake.nix, three files for Docker and .gitattributes, for an existing Go service";
-    path = ./.existing;
+    path = ./existing;
     welcomeText = next "# Where there was a conflict, Nix has kept your file: merge it by hand.";
   };
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What push, deploy and verify share. $IMAGES has a line for each process type: its name, the image, a file with the image's ID,
-# and the executable in it.
+# What push, deploy and verify share: errors, the login, Heroku's Platform API. $IMAGES has a line for each process type: its name,
+# the image, a file with the image's ID, the executable in it, and what builds the image for arm64.
 #
 # The token comes from HEROKU_API_KEY or from the Heroku CLI. It is in no argument list, where others could read it.
 

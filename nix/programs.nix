@@ -1,0 +1,32 @@
+# `nix run .#push -- APP`, `nix run .#deploy -- APP` and `nix run .#verify -- APP`, without Docker and without root.
+service:
+let
+  inherit (service) commit images name;
+  inherit (service.pkgs) lib regclient writeShellApplication;
+  read = builtins.readFile;
+  # Without what it is built of: only the push to any registry needs it, and builds it when it runs.
+  arm64 = image: builtins.unsafeDiscardOutputDependency image.arm64.drvPath;
+  program =
+    command: text: description:
+    writeShellApplication {
+      name = "${name}-${command}";
+      runtimeInputs = [
+        regclient.regctl
+      ]
+      ++ builtins.attrValues { inherit (service.pkgs) coreutils curl gnugrep jq skopeo; };
+      runtimeEnv = {
+        PROGRAM = command;
+        COMMIT = lib.optionalString (command == "verify") commit;
+        IMAGES = lib.concatMapAttrsStringSep "\n" (
+          type: image: "${type} ${image} ${image.id} ${image.server}/bin/server ${arm64 image}"
+        ) images;
+      };
+      text = read ./api.sh + text;
+      meta = { inherit description; };
+    };
+in
+{
+  push = program "push" (read ./push.sh) "Push ${name} to a registry";
+  deploy = program "deploy" (read ./push.sh + read ./deploy.sh) "Push ${name} to Heroku and release it";
+  verify = program "verify" (read ./verify.sh) "Say whether what runs is this ${name}";
+}
