@@ -88,6 +88,22 @@ func TestNothingIsLostAndLinesStayInOrder(t *testing.T) {
 	}
 }
 
+func TestALineHasTheIdOfTheRequestThatItsContextBelongsTo(t *testing.T) {
+	var out bytes.Buffer
+	w, log := open(t, &out)
+	ctx := WithRequestID(t.Context(), "0123")
+	log.InfoContext(ctx, "theirs")
+	log.With("k", "v").WithGroup("g").InfoContext(ctx, "theirs, too", "a", 1)
+	log.InfoContext(t.Context(), "nobody's")
+	w.Close(time.Minute)
+	lines := strings.Split(out.String(), "\n")
+	for i, want := range []string{"msg=theirs request_id=0123", `msg="theirs, too" k=v g.a=1 g.request_id=0123`, "msg=nobody's"} {
+		if !strings.HasSuffix(lines[i], want) {
+			t.Errorf("got the line %q, want %q at its end", lines[i], want)
+		}
+	}
+}
+
 // stalled is a reader's end of a pipe that takes nothing until it is resumed.
 type stalled struct {
 	bytes.Buffer
@@ -148,6 +164,16 @@ func TestAReaderThatStallsHoldsNobodyUpAndHearsLaterHowManyLinesAreLost(t *testi
 			t.Error("after that, lines are lost")
 		}
 	})
+}
+
+func TestALineThatIsTooLongIsSaidToBeLost(t *testing.T) {
+	var out bytes.Buffer
+	w, log := open(t, &out)
+	log.Info(strings.Repeat("x", maxWaiting))
+	w.Close(time.Minute)
+	if got := lost(t, out.String()); got != 1 || strings.Contains(out.String(), "xxx") {
+		t.Errorf("%d lines are said to be lost, want 1", got)
+	}
 }
 
 // slow takes a while for each write.
