@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,28 +19,34 @@ import (
 //go:embed assets
 var embedded embed.FS
 
-// loadAssets returns the page and the other files in the folder assets/, by their name in it. The page asks for each of these by its hash, as style.css?v=HASH, so that
-// browsers can keep it for good. It runs once: tests make many handlers.
+//go:embed assets/index.html
+var indexHTML string
+
+// loadAssets returns the page and the other files in the folder assets/, by their name in it. The page asks for each of these
+// by its hash, as style.css?v=HASH, so that browsers can keep it for good. It runs once: tests make many handlers.
 var loadAssets = sync.OnceValues(func() (page *asset, others map[string]*asset) {
 	// The system may have other ideas: on Windows .js can be text/plain, which browsers would not run.
 	mime.AddExtensionType(".css", "text/css; charset=utf-8")
 	mime.AddExtensionType(".js", "text/javascript; charset=utf-8")
 	others = make(map[string]*asset)
-	html, err := embedded.ReadFile("assets/index.html")
-	if err != nil {
-		panic(err) // Cannot happen: the files are in the executable.
-	}
-	fs.WalkDir(embedded, "assets", func(file string, entry fs.DirEntry, err error) error {
+	html := indexHTML
+	err := fs.WalkDir(embedded, "assets", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || file == "assets/index.html" {
 			return err
 		}
 		content, err := embedded.ReadFile(file)
+		if err != nil {
+			return err
+		}
 		name := strings.TrimPrefix(file, "assets/")
 		others[name] = newAsset(name, content)
-		html = bytes.ReplaceAll(html, []byte(`"/assets/`+name+`"`), []byte(`"/assets/`+name+`?v=`+others[name].hash+`"`))
-		return err
+		html = strings.ReplaceAll(html, `"/assets/`+name+`"`, `"/assets/`+name+`?v=`+others[name].hash+`"`)
+		return nil
 	})
-	return newAsset("index.html", html), others
+	if err != nil {
+		panic(err) // Cannot happen: the files are in the executable.
+	}
+	return newAsset("index.html", []byte(html)), others
 })
 
 // An asset is a file, and the same compressed for clients that accept gzip.
@@ -52,7 +60,7 @@ func newAsset(name string, content []byte) *asset {
 	hash := fmt.Sprintf("%x", sha256.Sum256(content))[:12]
 	return &asset{name, hash, content, sync.OnceValue(func() []byte {
 		var compressed bytes.Buffer
-		writer, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
+		writer, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression) // No error: there is this level, and a buffer takes all.
 		writer.Write(content)
 		writer.Close()
 		return compressed.Bytes()
@@ -77,12 +85,14 @@ func (file *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, file.name, time.Time{}, bytes.NewReader(content))
 }
 
-// acceptsGzip reads the header Accept-Encoding. A weight of 0 refuses (RFC 9110, 12.4.2).
+// acceptsGzip reads the header Accept-Encoding, whose codings have the form of a media type with parameters. A weight of 0
+// refuses (RFC 9110, 12.4.2).
 func acceptsGzip(header string) bool {
 	for coding := range strings.SplitSeq(header, ",") {
-		name, weight, _ := strings.Cut(coding, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			return weight == "" || strings.Trim(weight, " \tqQ=0.") != ""
+		name, parameters, err := mime.ParseMediaType(coding)
+		if err == nil && name == "gzip" {
+			weight, err := strconv.ParseFloat(cmp.Or(parameters["q"], "1"), 64)
+			return err == nil && weight > 0
 		}
 	}
 	return false

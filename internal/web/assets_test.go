@@ -118,7 +118,7 @@ func TestAnAssetIsCompressedForClientsThatAcceptIt(t *testing.T) {
 	plain, _ := send(t, stylesheet, httptest.NewRequest("GET", "/", nil))
 	for accepted, want := range map[string]bool{
 		"": false, "gzip": true, "br\ngzip": true, "br, gzip;q=0.8": true, "GZIP": true, "identity": false, "gzip;q=0": false, "gzip ;\tq=0": false,
-		"gzip; q=0.000": false, "gzip;q=1.0": true, "gzipped": false, "*": false,
+		"gzip; q=0.000": false, "gzip;q=1.0": true, "gzip;Q=0": false, "gzip;q=0.001": true, "gzip;q=much": false, "gzip;q": false, "gzipped": false, "*": false,
 	} {
 		request := httptest.NewRequest("GET", "/", nil)
 		request.Header["Accept-Encoding"] = strings.Split(accepted, "\n")
