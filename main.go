@@ -25,7 +25,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,29 +38,23 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	_ "time/tzdata" // The image has no /usr/share/zoneinfo,
+	_ "time/tzdata" // The image has no /usr/share/zoneinfo.
 
 	"github.com/heroku/x/hmetrics"
-	_ "golang.org/x/crypto/x509roots/fallback" // and no /etc/ssl/certs.
+	_ "golang.org/x/crypto/x509roots/fallback" // The image has no /etc/ssl/certs.
 
 	"heroku-go-example/internal/heroku"
 	"heroku-go-example/internal/logs"
 	"heroku-go-example/internal/web"
 )
 
-// A dyno is killed 30 s after SIGTERM.
+// stopTime is what the requests in flight have after a signal. The log has one second more. A dyno is killed 30 s after SIGTERM
+// (https://devcenter.heroku.com/articles/dyno-shutdown-behavior).
 const stopTime = 27 * time.Second
 
-// configError is a mistake in the configuration: exit code 2.
-type configError struct{ error }
-
 func main() {
-	if err := run(os.Args[1:], os.Getenv, os.Stdout); err != nil {
+	if code, err := run(os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
-		code := 1
-		if _, ok := errors.AsType[configError](err); ok {
-			code = 2
-		}
 		if strings.HasPrefix(os.Getenv("DYNO"), "run.") { // Heroku's CLI takes the exit code of a task from its output.
 			fmt.Printf("\uFFFF heroku-command-exit-status: %d\n", code)
 		}
@@ -69,63 +62,55 @@ func main() {
 	}
 }
 
-// run is the program. As a server it returns after a signal, when all requests are answered.
-func run(args []string, getenv func(string) string, stdout io.Writer) error {
-	command := "web"
-	if len(args) > 0 && args[0] != "--" && args[0] != "" { // As the other images' CMD, and `heroku container:run web`, have it.
-		command = args[0]
-	}
-	if len(args) > 1 || (command != "web" && command != "healthcheck" && command != "version") {
-		return configError{fmt.Errorf("unknown command %q; usage: server [web | healthcheck | version]", args)}
-	}
+// run is the program. As a server it returns after a signal, when all requests are answered. With an error, code is the exit
+// code.
+func run(args []string, getenv func(string) string, stdout io.Writer) (code int, err error) {
 	dyno, err := heroku.FromEnv(getenv)
 	if err != nil {
-		return configError{err}
+		return 2, err
 	}
-	version := sync.OnceValues(func() (web.Version, error) {
-		v, err := web.ReadVersion()
-		v.Dyno = dyno
-		return v, err
-	})
-	switch command {
+	version := sync.OnceValues(func() (web.Version, error) { return web.ReadVersion(dyno) })
+	switch strings.Join(args, " ") {
+	case "web", "", "--": // Other images have "--" as CMD, and `heroku container:run web` gives an empty argument.
 	case "healthcheck":
-		return healthcheck(dyno.Port)
+		return 1, healthcheck(dyno.Port)
 	case "version":
 		v, err := version()
 		if err != nil {
-			return err
+			return 1, err
 		}
-		return v.WriteJSON(stdout)
+		return 1, v.WriteJSON(stdout)
+	default:
+		return 2, fmt.Errorf("unknown command %q; usage: server [web | healthcheck | version]", args)
 	}
 
 	drainTime, err := time.ParseDuration(cmp.Or(getenv("DRAIN_TIME"), "3s"))
 	if err != nil || drainTime < 0 || drainTime > 25*time.Second {
-		return configError{fmt.Errorf("DRAIN_TIME=%q: want a duration from 0s to 25s", getenv("DRAIN_TIME"))}
+		return 2, fmt.Errorf("DRAIN_TIME=%q: want a duration from 0s to 25s", getenv("DRAIN_TIME"))
 	}
 	redirect := getenv("HTTPS_REDIRECT")
 	if redirect != "" && redirect != "on" && redirect != "off" {
-		return configError{fmt.Errorf("HTTPS_REDIRECT=%q: want on or off", redirect)}
+		return 2, fmt.Errorf("HTTPS_REDIRECT=%q: want on or off", redirect)
 	}
 	fromProxy := func(r *http.Request) bool {
 		return redirect == "on" || redirect == "" && dyno.Name != "" && heroku.Routed(r)
 	}
 	out, err := logs.Open(getenv, stdout)
 	if err != nil {
-		return configError{err}
+		return 2, err
 	}
 	defer out.Close(time.Second)
-	log := slog.New(web.LogHandler{Handler: out})
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", dyno.Port))
 	if err != nil {
-		return fmt.Errorf("PORT=%d: %w", dyno.Port, err)
+		return 1, fmt.Errorf("PORT=%d: %w", dyno.Port, err)
 	}
 	heroku.LimitMemory(os.DirFS("/sys/fs/cgroup"), getenv)
 	if dyno.MetricsURL != "" {
 		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
 	}
-	return serve(stop, listener, &web.Server{Log: log, Version: version, FromProxy: fromProxy}, drainTime)
+	return 1, serve(stop, listener, &web.Server{Log: slog.New(web.LogHandler{Handler: out}), Version: version, FromProxy: fromProxy}, drainTime)
 }
 
 // serve answers requests until a signal comes, then finishes those in flight.

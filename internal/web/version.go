@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -31,17 +32,14 @@ type Module struct {
 	Version string `json:"version"`
 }
 
-// ReadVersion fills in what the executable says of itself. It reads the whole file, a few milliseconds' work.
-func ReadVersion() (Version, error) {
+// ReadVersion returns what the executable says of itself, and the dyno. It reads the whole file, a few milliseconds' work.
+func ReadVersion(dyno heroku.Dyno) (Version, error) {
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
 		return Version{}, errors.New("the executable holds no build information")
 	}
-	v := Version{Go: build.GoVersion, Modules: modules(build)}
-
 	file, err := os.Open("/proc/self/exe") // On Linux the running file, even when another one has taken its path.
-	if err != nil {
-		path, _ := os.Executable()
+	if path, pathErr := os.Executable(); err != nil && pathErr == nil {
 		file, err = os.Open(path)
 	}
 	if err != nil {
@@ -52,15 +50,12 @@ func ReadVersion() (Version, error) {
 	if _, err := io.Copy(hash, file); err != nil {
 		return Version{}, fmt.Errorf("read the running executable: %w", err)
 	}
-	v.SHA256 = fmt.Sprintf("%x", hash.Sum(nil))
-	return v, nil
+	return Version{Go: build.GoVersion, SHA256: fmt.Sprintf("%x", hash.Sum(nil)), Modules: modules(build), Dyno: dyno}, nil
 }
 
 func modules(build *debug.BuildInfo) (all []Module) {
 	for _, module := range append([]*debug.Module{&build.Main}, build.Deps...) {
-		if module.Replace != nil {
-			module = module.Replace
-		}
+		module = cmp.Or(module.Replace, module)
 		all = append(all, Module{module.Path, module.Version})
 	}
 	return all

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"testing"
+
+	"heroku-go-example/internal/heroku"
 )
 
 func TestTheVersionIsThatOfTheRunningExecutable(t *testing.T) {
@@ -14,9 +16,9 @@ func TestTheVersionIsThatOfTheRunningExecutable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ReadVersion()
-	if want := fmt.Sprintf("%x", sha256.Sum256(executable)); err != nil || got.SHA256 != want || got.Go == "" || len(got.Modules) == 0 {
-		t.Errorf("got %+v, %v, want the sha256 %s, the version of Go and the modules", got, err, want)
+	got, err := ReadVersion(heroku.Dyno{Name: "web.1"})
+	if want := fmt.Sprintf("%x", sha256.Sum256(executable)); err != nil || got.SHA256 != want || got.Go == "" || len(got.Modules) == 0 || got.Name != "web.1" {
+		t.Errorf("got %+v, %v, want the sha256 %s, the version of Go, the modules and the dyno", got, err, want)
 	}
 }
 

@@ -284,7 +284,8 @@ func FuzzAnyRequestIsAnswered(f *testing.F) {
 	f.Add("POST", "/assets/../..//%00", "X-Request-Id", "0123456789012345678901234567890")
 	f.Add("OPTIONS", "*", "Range", "bytes=0-0,5-")
 	f.Add("HEAD", "/version?x=%zz", "If-None-Match", `W/"`)
-	server := &Server{Log: slog.New(slog.DiscardHandler), Version: ReadVersion, FromProxy: always}
+	version := func() (Version, error) { return ReadVersion(heroku.Dyno{}) }
+	server := &Server{Log: slog.New(slog.DiscardHandler), Version: version, FromProxy: always}
 	handler := server.Handler()
 	f.Fuzz(func(t *testing.T, method, path, name, value string) {
 		request, err := http.NewRequest(method, "http://example.com", nil)
