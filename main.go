@@ -110,7 +110,7 @@ func run(args []string, getenv func(string) string, stdout io.Writer) (code int,
 	if dyno.MetricsURL != "" {
 		go hmetrics.Report(context.Background(), dyno.MetricsURL, nil) // Without a handler it is silent about errors.
 	}
-	return 1, serve(stop, listener, &web.Server{Log: slog.New(web.LogHandler{Handler: out}), Version: version, FromProxy: fromProxy}, drainTime)
+	return 1, serve(stop, listener, &web.Server{Log: slog.New(out), Version: version, FromProxy: fromProxy}, drainTime)
 }
 
 // serve answers requests until a signal comes, then finishes those in flight.

@@ -181,28 +181,36 @@ func TestAHandlerThatStreamsAfterABodyIsNotCutOff(t *testing.T) {
 }
 
 func TestAReadThatOutlivesItsHandlerDoesNotCutOffTheNextRequest(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *client) {
-		c.handler = func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/first" {
-				go func() {
-					c.sleep(1)
-					r.Body.Read(make([]byte, 1))
-				}()
-				return
+	for path, status := range map[string]int{"/first": 200, "/panic": 500} {
+		inBubble(t, func(t *testing.T, c *client) {
+			c.handler = func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == path {
+					go func() {
+						c.sleep(1)
+						r.Body.Read(make([]byte, 1))
+					}()
+					if path == "/panic" {
+						panic("a bug")
+					}
+					return
+				}
+				w.(http.Flusher).Flush()
+				c.sleep(300)
+				if err := r.Context().Err(); err != nil {
+					t.Errorf("in the request after %s: %v", path, err)
+				}
 			}
-			w.(http.Flusher).Flush()
-			c.sleep(300)
-			if err := r.Context().Err(); err != nil {
-				t.Errorf("in the next request: %v", err)
+			c.send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello")
+			response := c.read()
+			if _, err := io.Copy(io.Discard, response.Body); response.StatusCode != status || err != nil {
+				t.Errorf("%s: got %d, %v, want %d", path, response.StatusCode, err, status)
 			}
-		}
-		c.send("POST /first HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello")
-		c.read()
-		c.send("GET /next HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		if _, err := io.ReadAll(c.read().Body); err != nil {
-			t.Error(err)
-		}
-	})
+			c.send("GET /next HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			if _, err := io.ReadAll(c.read().Body); err != nil {
+				t.Errorf("after %s: %v", path, err)
+			}
+		})
+	}
 }
 
 func TestAConnectionThatWasIdleForLongStillTakesExpect100Continue(t *testing.T) {

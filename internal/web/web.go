@@ -20,9 +20,9 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// A Server handles all requests.
+// A Server handles all requests. Log and Version must be set.
 type Server struct {
-	// Log takes one line per request, with its id. See LogHandler.
+	// Log takes one line per request. With a logs.Handler it has the request's id.
 	Log *slog.Logger
 	// Version is called for every request of /version. Its error is logged and answered with 500.
 	Version func() (Version, error)
@@ -59,10 +59,11 @@ func (s *Server) HTTPServer() *http.Server {
 		Handler: s.Handler(),
 		// The router passes on header lines of up to 8 KB.
 		MaxHeaderBytes: 64 << 10,
-		// The router sends a header in one go. A client that takes longer is hung up on. See body and recorder for slow
-		// bodies and slow readers.
+		// The router sends a header in one go. A client that takes longer is hung up on. See timeouts.go for slow handlers,
+		// slow bodies and slow readers.
 		ReadHeaderTimeout: 10 * time.Second,
-		// The router keeps idle connections for 90 s. A server that closes first can lose a request (H13, H18).
+		// The router keeps idle connections for 90 s (https://devcenter.heroku.com/articles/http-routing). A server that closes
+		// first can lose a request (H13, H18).
 		IdleTimeout: 120 * time.Second,
 		ErrorLog:    slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 		// The handler answers "OPTIONS *", too.

@@ -18,13 +18,14 @@ import (
 	"github.com/gorilla/mux"
 
 	"heroku-go-example/internal/heroku"
+	"heroku-go-example/internal/logs"
 )
 
 // newServer returns a server and its log.
 func newServer() (*Server, *bytes.Buffer) {
 	var log bytes.Buffer
 	return &Server{
-		Log: slog.New(LogHandler{Handler: slog.NewTextHandler(&log, nil)}),
+		Log: slog.New(logs.Handler{Handler: slog.NewTextHandler(&log, nil)}),
 		Version: func() (Version, error) {
 			return Version{Go: "go1.99", Dyno: heroku.Dyno{App: "fern", Name: "web.1"}}, nil
 		},
@@ -317,7 +318,7 @@ func BenchmarkThePage(b *testing.B) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Write(page.plain)
 	})
-	server := &Server{Log: slog.New(LogHandler{Handler: slog.NewTextHandler(io.Discard, nil)})}
+	server := &Server{Log: slog.New(logs.Handler{Handler: slog.NewTextHandler(io.Discard, nil)})}
 	for name, handler := range map[string]http.Handler{"bare": bare, "server": server.Handler()} {
 		b.Run(name, func(b *testing.B) {
 			request := httptest.NewRequest("GET", "/", nil)
