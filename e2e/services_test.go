@@ -117,28 +117,11 @@ func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T
 	for _, shape := range shapes {
 		t.Run(shape.name, func(t *testing.T) {
 			s := newService(t, shape.name, shape.options)
-			tag := "heroku-go-example-e2e:" + shape.name
-			s.docker(t, classic, tag, shape.args...)
-			want := layers(t, tag)[0]
-			s.docker(t, buildKit, tag+"-buildkit", shape.args...)
-			if !bytes.Equal(layers(t, tag+"-buildkit")[0], want) {
-				t.Error("docker's two builders give different layers")
-			}
-			if !bytes.Equal([]byte(read(t, s.built(t, "server")+"/bin/server")), server(t, tag)) {
-				t.Error("Nix and Docker give different executables")
-			}
-			run(t, s.dir, os.Environ(), "docker load <"+s.built(t, "image"))
-			atEnd(t, func() { exec.Command("docker", "rmi", shape.name).Run() })
-			if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
-				t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
-			}
+			tag := s.isTheSameByNixAndDocker(t, shape)
 			for _, file := range []string{"-rwxr-xr-x 0:0 @0 static/helper", "-rw-r--r-- 0:0 @0 static/latest.css", "-rw-r--r-- 0:0 @0 frontend/dist/site.css", "-rw-r--r-- 0:0 @0 certs/example.pem"} { // By links, too.
 				if shape.name == "disk" && !slices.Contains(files(t, tag), file) {
 					t.Errorf("got the files %q, want %s", files(t, tag), file)
 				}
-			}
-			if got, want := config(t, shape.name), config(t, tag); got != want || !strings.HasSuffix(want, " 10001:10001") {
-				t.Errorf("Nix gives the image %s, Docker %s, want the same command and user", got, want)
 			}
 			for _, image := range []string{shape.name, tag} {
 				_, address := startContainer(t, image)
@@ -154,6 +137,31 @@ func TestServicesOfAnyShapeGetTheSameBytesFromNixAndDockerAndAnswer(t *testing.T
 			}
 		})
 	}
+}
+
+// isTheSameByNixAndDocker builds the image with Nix, as the service's name, and with both of Docker's builders. It returns the tag of the
+// classic one's.
+func (s *service) isTheSameByNixAndDocker(t *testing.T, shape shape) (tag string) {
+	t.Helper()
+	tag = "heroku-go-example-e2e:" + shape.name
+	s.docker(t, classic, tag, shape.args...)
+	want := layers(t, tag)[0]
+	s.docker(t, buildKit, tag+"-buildkit", shape.args...)
+	if !bytes.Equal(layers(t, tag+"-buildkit")[0], want) {
+		t.Error("docker's two builders give different layers")
+	}
+	if !bytes.Equal([]byte(read(t, s.built(t, "server")+"/bin/server")), server(t, tag)) {
+		t.Error("Nix and Docker give different executables")
+	}
+	run(t, s.dir, os.Environ(), "docker load <"+s.built(t, "image"))
+	atEnd(t, func() { exec.Command("docker", "rmi", shape.name).Run() })
+	if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
+		t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
+	}
+	if got, want := config(t, shape.name), config(t, tag); got != want || !strings.HasSuffix(want, " 10001:10001") {
+		t.Errorf("Nix gives the image %s, Docker %s, want the same command and user", got, want)
+	}
+	return tag
 }
 
 // hasNoDate sees that a browser which has an older file gets this one.

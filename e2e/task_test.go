@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +20,10 @@ import (
 	"heroku-go-example/e2e/herokutest"
 )
 
-// oneOffDyno takes the connection of `heroku run`, and gives it the output of a container with the command as its one argument. Of the
-// exit code it says nothing. It returns the dyno's address and the file with its certificate.
-func oneOffDyno(t *testing.T, tag string, command <-chan string) (url, certificate string) {
+// runTasks has the local Heroku, which is not started yet, take `heroku run`: the CLI gets the output of a container of the image, which may
+// have options before it, with the command as its one argument. Of the exit code it says nothing. It returns a file with the certificate
+// that the CLI must trust, and the types of the dynos that it has asked for.
+func runTasks(t *testing.T, h *herokutest.Heroku, image ...string) (certificate string, types *[]string) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
@@ -34,6 +36,7 @@ func oneOffDyno(t *testing.T, tag string, command <-chan string) (url, certifica
 		t.Fatal(err)
 	}
 	atEnd(t, func() { listener.Close() })
+	command := make(chan string, 1)
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -42,38 +45,41 @@ func oneOffDyno(t *testing.T, tag string, command <-chan string) (url, certifica
 			}
 			bufio.NewReader(conn).ReadString('\n')
 			fmt.Fprint(conn, "rendezvous\r\n")
-			dyno := exec.Command("docker", "run", "--rm", "--env", "DYNO=run.1", tag, <-command)
-			out, _ := dyno.CombinedOutput()
+			args := append([]string{"run", "--rm", "--env", "DYNO=run.1"}, image...)
+			out, _ := exec.Command("docker", append(args, <-command)...).CombinedOutput()
 			time.Sleep(100 * time.Millisecond) // The CLI drops what comes together with the first line.
 			conn.Write(out)
 			conn.Close()
 		}
 	}()
-	return "rendezvous://" + listener.Addr().String() + "/secret", certificate
-}
-
-func TestATaskEndsWithItsExitCode(t *testing.T) {
-	const tag = "heroku-go-example-e2e:task"
-	build(t, checkout(t), classic, tag, "")
-	command := make(chan string, 1)
-	url, certificate := oneOffDyno(t, tag, command)
-	var types []string
-	h := new(herokutest.Heroku)
+	types = new([]string)
+	next := h.Wrap
 	h.Wrap = func(heroku http.Handler) http.Handler {
+		if next != nil {
+			heroku = next(heroku)
+		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != "POST" || r.URL.Path != "/apps/tasks/dynos" {
+			if r.Method != "POST" || !regexp.MustCompile("^/apps/[^/]+/dynos$").MatchString(r.URL.Path) {
 				heroku.ServeHTTP(w, r)
 				return
 			}
 			var dyno struct{ Command, Type string }
 			json.NewDecoder(r.Body).Decode(&dyno)
 			command <- dyno.Command
-			types = append(types, dyno.Type)
+			*types = append(*types, dyno.Type)
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusCreated)
-			fmt.Fprintf(w, `{"name": "run.1", "attach_url": %q}`, url)
+			fmt.Fprintf(w, `{"name": "run.1", "attach_url": "rendezvous://%s/secret"}`, listener.Addr())
 		})
 	}
+	return certificate, types
+}
+
+func TestATaskEndsWithItsExitCode(t *testing.T) {
+	const tag = "heroku-go-example-e2e:task"
+	build(t, checkout(t), classic, tag, "")
+	h := new(herokutest.Heroku)
+	certificate, types := runTasks(t, h, tag)
 	start(t, h)
 	app := newApp(t, h, "tasks")
 	run(t, ".", os.Environ(), "cat "+h.CAFile()+" >>"+certificate)
@@ -98,7 +104,7 @@ func TestATaskEndsWithItsExitCode(t *testing.T) {
 			t.Errorf("%s: got the exit code %d and %s, want %d and %s", test.command, code, out, test.code, test.want)
 		}
 	}
-	if want := []string{"", "migrate", "", "", ""}; !slices.Equal(types, want) {
-		t.Errorf("the CLI asks for dynos of the types %q, want %q", types, want)
+	if want := []string{"", "migrate", "", "", ""}; !slices.Equal(*types, want) {
+		t.Errorf("the CLI asks for dynos of the types %q, want %q", *types, want)
 	}
 }
