@@ -24,7 +24,7 @@ import (
 func readmes(t *testing.T) string {
 	t.Helper()
 	var text string
-	for _, file := range []string{"README.md", "docs/docker.md", "docs/verify.md", "docs/existing.md", "docs/operations.md", "docs/ci-and-updates.md", "docs/troubleshooting.md", "elsewhere/README.md", "templates/new/README.md"} {
+	for _, file := range []string{"README.md", "docs/docker.md", "docs/verify.md", "docs/existing.md", "docs/examples.md", "docs/operations.md", "docs/ci-and-updates.md", "docs/troubleshooting.md", "elsewhere/README.md", "templates/new/README.md"} {
 		text += read(t, "../"+file)
 	}
 	return text
@@ -191,6 +191,20 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku container:push worker --arg MAIN=./cmd/worker": w.standsIn("e2e/services_test.go"),
 		"heroku ps:scale worker=1":                             w.standsIn("e2e/services_test.go"),
 		"heroku container:release web worker":                  w.standsIn("e2e/services_test.go"),
+
+		"heroku create --stack container my-notes":                                 w.standsIn("e2e/examples_test.go"),
+		"heroku addons:create heroku-postgresql:essential-0 --wait":                w.standsIn("e2e/examples_test.go"),
+		"heroku config:set PGSSLMODE=require":                                      w.standsIn("e2e/examples_test.go"),
+		"nix run .#deploy -- my-notes":                                             w.standsIn("e2e/examples_test.go"),
+		"heroku run migrate":                                                       w.standsIn("e2e/examples_test.go"),
+		"curl --data text=Hello https://my-notes-0123456789ab.herokuapp.com/notes": w.standsIn("e2e/examples_test.go"),
+		"curl https://my-notes-0123456789ab.herokuapp.com/notes":                   w.standsIn("e2e/examples_test.go"),
+		"npm --prefix frontend ci":                                                 w.standsIn("e2e/examples_test.go"),
+		"npm --prefix frontend run build":                                          w.standsIn("e2e/examples_test.go"),
+		"echo frontend/node_modules >>.dockerignore":                               w.standsIn("e2e/examples_test.go"),
+		"git add --force frontend/dist":                                            w.standsIn("e2e/examples_test.go"),
+		"heroku create --stack container my-pages":                                 w.standsIn("e2e/examples_test.go"),
+		"nix run .#deploy -- my-pages":                                             w.standsIn("e2e/examples_test.go"),
 
 		"git clone --depth 1 https://github.com/OWNER/NAME ../go-on-heroku": w.clone,
 		"cp -r ../go-on-heroku/templates/existing/. .":                      w.clone,

@@ -1,0 +1,1 @@
+function t({visits:n,since:s}){return`${n} since ${new Date(s).toLocaleTimeString()}`}var e=await fetch("api/visits");document.querySelector("#visits").textContent=e.ok?t(await e.json()):`The server answers ${e.status}.`;

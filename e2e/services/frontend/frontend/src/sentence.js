@@ -1,0 +1,3 @@
+export function sentence({ visits, since }) {
+  return `${visits} since ${new Date(since).toLocaleTimeString()}`;
+}
