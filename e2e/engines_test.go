@@ -17,10 +17,11 @@ import (
 
 // The README's commands for other engines than the docker that e2e/setup installs.
 const (
-	dockerOfToday = `docker build --platform linux/amd64 --provenance=false --output "type=registry,oci-mediatypes=false" --tag registry.heroku.com/my-own-app/web .`
-	podmanLogin   = "heroku auth:token | podman login --username _ --password-stdin registry.heroku.com"
-	podmanBuild   = "podman build --platform linux/amd64 --tag registry.heroku.com/my-own-app/web ."
-	podmanPush    = "podman push --format v2s2 registry.heroku.com/my-own-app/web"
+	dockerOfToday      = `docker build --platform linux/amd64 --provenance=false --output "type=registry,oci-mediatypes=false" --tag registry.heroku.com/my-own-app/web .`
+	dockerForBothChips = `docker build --platform linux/amd64,linux/arm64 --tag registry.example.com/me/shop:v1 --push .`
+	podmanLogin        = "heroku auth:token | podman login --username _ --password-stdin registry.heroku.com"
+	podmanBuild        = "podman build --platform linux/amd64 --tag registry.heroku.com/my-own-app/web ."
+	podmanPush         = "podman push --format v2s2 registry.heroku.com/my-own-app/web"
 )
 
 // An engine builds and pushes a checkout as the README says, for an app on a local Heroku.
@@ -165,6 +166,11 @@ func TestEachChipGetsItsImageAndNothingIsCompiledUnderEmulation(t *testing.T) {
 			t.Errorf("docker build %s: the image is for %s, want %s", platform, got, want)
 		}
 	}
+	registry := serveRegistry(t, t.TempDir())
+	e.runs(strings.Replace(dockerForBothChips, "registry.example.com", registry, 1))
+	if _, platforms := platformsOf(t, registry, "me/shop", "v1"); !slices.Contains(platforms, "linux/amd64") || !slices.Contains(platforms, "linux/arm64") {
+		t.Errorf("%s pushes for %q, want both chips", dockerForBothChips, platforms)
+	}
 	nix(t, e.dir, os.Environ(), "nix build .#image.arm64 --out-link nix-image")
 	if got := run(t, e.dir, os.Environ(), "skopeo inspect --config docker-archive:nix-image | jq --raw-output .architecture"); got != "arm64\n" {
 		t.Errorf("Nix's image for arm64 is for %s", got)
@@ -211,7 +217,7 @@ func TestTheReadmeHasTheCommandsOfTheseEngines(t *testing.T) {
 	if options, _, _ := strings.Cut(strings.ReplaceAll(dockerOfToday, `"`, ""), " --tag"); !strings.Contains(read(t, "try"), options+" ") {
 		t.Errorf("e2e/try does not say %q", options)
 	}
-	for _, command := range []string{dockerOfToday, podmanLogin, podmanBuild, podmanPush} {
+	for _, command := range []string{dockerOfToday, dockerForBothChips, podmanLogin, podmanBuild, podmanPush} {
 		if !slices.Contains(commands, command) {
 			t.Errorf("the README does not say %q", command)
 		}

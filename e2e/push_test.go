@@ -33,7 +33,7 @@ func pushed(t *testing.T, dir, flake, arguments string) map[string]string {
 	return digests
 }
 
-// platforms asks a registry for an index, and returns its digest and the platforms in it.
+// platformsOf asks a registry for an index, and returns its digest and the platforms in it.
 func platformsOf(t *testing.T, registry, name, tag string) (digest string, platforms []string) {
 	t.Helper()
 	request, err := http.NewRequest("GET", "http://"+registry+"/v2/"+name+"/manifests/"+tag, nil)

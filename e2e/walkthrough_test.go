@@ -147,7 +147,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku container:login":                                            w.succeeds("Login Succeeded"),
 		"docker build --tag server .":                                       w.dockerBuild,
 		"docker run --rm --publish 8080:8080 server":                        w.dockerRun,
-		"heroku container:push --recursive":                                 w.push,
+		"heroku container:push --recursive":                                 func(c string) { w.changeThePage("<h1>All of them</h1>"); w.push(c) },
 		"heroku container:push web":                                         w.changeThePageAndPush,
 		"heroku container:release web":                                      w.release,
 		"heroku open":                                                       w.open,

@@ -58,7 +58,6 @@ let
   isOld = exists "go.mod" && matches "go 1[.]([0-9]|1[0-3])" (builtins.readFile "${src}/go.mod") != [ ];
   vendorFlag = lib.optionalString (isOld && exists "vendor/modules.txt") " -mod=vendor";
   sums = if exists "vendor/modules.txt" then [ ] else ofModules "go.sum";
-  downloads = sums != [ ];
 
   modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
   modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
@@ -92,12 +91,11 @@ let
     systemFiles = check "systemFiles" true "true or false" builtins.isBool;
     tags = check "tags" [ ] "a list of words" (listOf (is "[[:alnum:]_.]+"));
     ldflags = check "ldflags" [ ] ''a list like [ "-X main.version=1" ]'' (listOf builtins.isString);
-    vendorHash = check "vendorHash" null (
-      if downloads then
-        ''a hash, or "" to be told it, as git knows no vendor/''
+    vendorHash =
+      if sums == [ ] then
+        check "vendorHash" null "null, as nothing is downloaded" (hash: hash == null)
       else
-        "null, as nothing is downloaded"
-    ) (hash: if downloads then is "(sha256-.*)?" hash else hash == null);
+        check "vendorHash" null ''a hash, or "" to be told it, as git knows no vendor/'' (is "(sha256-.*)?");
     # "--" ends the flags: a program that takes no arguments accepts it.
     commands =
       builtins.mapAttrs
