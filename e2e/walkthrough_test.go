@@ -24,17 +24,21 @@ import (
 func readmes(t *testing.T) string {
 	t.Helper()
 	var text string
-	for _, file := range []string{"README.md", "docs/docker.md", "docs/verify.md", "docs/existing.md", "docs/examples.md", "docs/operations.md", "docs/ci-and-updates.md", "docs/troubleshooting.md", "elsewhere/README.md", "templates/new/README.md"} {
+	for _, file := range []string{"README.md", "docs/docker.md", "docs/verify.md", "docs/existing.md", "docs/examples.md", "docs/operations.md", "docs/ci-and-updates.md", "docs/troubleshooting.md", "elsewhere/README.md"} {
 		text += read(t, "../"+file)
 	}
 	return text
 }
 
-// readmeCommands returns the commands of their shell blocks in their order, without the comments behind them.
 func readmeCommands(t *testing.T) []string {
 	t.Helper()
-	var commands []string
-	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(readmes(t), -1) {
+	return commandsOf(t, readmes(t))
+}
+
+// commandsOf returns the commands of a text's shell blocks in their order, without the comments behind them.
+func commandsOf(t *testing.T, text string) (commands []string) {
+	t.Helper()
+	for _, block := range regexp.MustCompile("(?ms)^```(.*?)^```$").FindAllStringSubmatch(text, -1) {
 		shell, ok := strings.CutPrefix(block[1], "sh\n")
 		if !ok && !regexp.MustCompile("^(go|mermaid|nix|text)\n").MatchString(block[1]) {
 			t.Fatalf("a block is neither shell nor Go, Mermaid, Nix or text: %s", block[0])
@@ -50,6 +54,15 @@ func readmeCommands(t *testing.T) []string {
 		}
 	}
 	return commands
+}
+
+func TestTheReadmeOfANewServiceHasCommandsOfThisOne(t *testing.T) {
+	commands := readmeCommands(t)
+	for _, command := range commandsOf(t, read(t, "../templates/new/README.md")) {
+		if !slices.Contains(commands, command) {
+			t.Errorf("the template's README says %q, which this one does not", command)
+		}
+	}
 }
 
 // Each command in a sentence is also in a block, or in moreCommands.

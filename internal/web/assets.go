@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
@@ -85,14 +84,13 @@ func (file *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, file.name, time.Time{}, bytes.NewReader(content))
 }
 
-// acceptsGzip reads the header Accept-Encoding, whose codings have the form of a media type with parameters. A weight of 0
-// refuses (RFC 9110, 12.4.2).
+// acceptsGzip reads the header Accept-Encoding (RFC 9110, 12.5.3), like "br, gzip;q=0.5". A weight of 0 refuses.
 func acceptsGzip(header string) bool {
 	for coding := range strings.SplitSeq(header, ",") {
-		name, parameters, err := mime.ParseMediaType(coding)
-		if err == nil && name == "gzip" {
-			weight, err := strconv.ParseFloat(cmp.Or(parameters["q"], "1"), 64)
-			return err == nil && weight > 0
+		name, weight, _ := strings.Cut(strings.ToLower(coding), ";")
+		if strings.TrimSpace(name) == "gzip" {
+			q, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(weight), "q="), 64)
+			return weight == "" || err == nil && q > 0
 		}
 	}
 	return false
