@@ -24,9 +24,10 @@ type manifest struct {
 	APIVersion, Kind string
 	Metadata         struct{ Name string }
 	Spec             struct {
-		Replicas       int
-		MaxUnavailable int
-		Strategy       struct {
+		Replicas                   int
+		MaxUnavailable             int
+		UnhealthyPodEvictionPolicy string
+		Strategy                   struct {
 			Type          string
 			RollingUpdate struct{ MaxUnavailable, MaxSurge *int }
 		}
@@ -41,8 +42,9 @@ type manifest struct {
 					LabelSelector                  struct{ MatchLabels map[string]string }
 				}
 				SecurityContext struct {
-					RunAsNonRoot   bool
-					SeccompProfile struct{ Type string }
+					RunAsNonRoot          bool
+					RunAsUser, RunAsGroup int
+					SeccompProfile        struct{ Type string }
 				}
 				Containers []struct {
 					Name, Image string
@@ -153,9 +155,67 @@ func TestTheManifestFitsTheServer(t *testing.T) {
 	if budget.Spec.MaxUnavailable != 1 {
 		t.Errorf("drained nodes may stop %d pods at once, want 1", budget.Spec.MaxUnavailable)
 	}
+	if budget.Spec.UnhealthyPodEvictionPolicy != "AlwaysAllow" {
+		t.Error("a pod that never gets ready keeps a node from being drained")
+	}
+	if user := fmt.Sprintf("\nUSER %d:%d\n", pod.SecurityContext.RunAsUser, pod.SecurityContext.RunAsGroup); !strings.Contains(read(t, "../Dockerfile"), user) {
+		t.Errorf("the Dockerfile does not say %q", user)
+	}
 	if context := container.SecurityContext; !pod.SecurityContext.RunAsNonRoot || !context.ReadOnlyRootFilesystem ||
 		context.AllowPrivilegeEscalation == nil || *context.AllowPrivilegeEscalation || !slices.Equal(context.Capabilities.Drop, []string{"ALL"}) {
 		t.Errorf("the container may do more than it needs: %+v, %+v", pod.SecurityContext, context)
+	}
+}
+
+// criticized returns the names of kube-score's checks that are critical of a file of manifests. That they set no limit for the CPU is
+// meant so.
+func criticized(t *testing.T, file string) []string {
+	t.Helper()
+	out, _ := try(t, ".", os.Environ(), "kube-score score --kubernetes-version v1.30 --ignore-container-cpu-limit --output-format json "+file)
+	var objects []struct {
+		Checks []struct {
+			Check   struct{ ID string }
+			Grade   int
+			Skipped bool
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &objects); err != nil || len(objects) != 3 {
+		t.Fatalf("got %v and %d objects: %s", err, len(objects), out)
+	}
+	var names []string
+	for _, object := range objects {
+		for _, check := range object.Checks {
+			if check.Grade == 1 && !check.Skipped {
+				names = append(names, check.Check.ID)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestTheManifestSaysWhyWhereKubeScoreIsCritical(t *testing.T) {
+	const file = "../elsewhere/kubernetes.yaml"
+	var explained []string
+	for _, line := range regexp.MustCompile(`(?m)^#   ([a-z-]+): `).FindAllStringSubmatch(read(t, file), -1) {
+		explained = append(explained, line[1])
+	}
+	slices.Sort(explained)
+	if got := criticized(t, file); !slices.Equal(got, explained) {
+		t.Errorf("kube-score is critical of %q, and the manifest says why for %q", got, explained)
+	}
+	for edit, want := range map[string]string{
+		"s/readOnlyRootFilesystem: true/readOnlyRootFilesystem: false/": "container-security-context-readonlyrootfilesystem",
+		"s/runAsUser: 10001/runAsUser: 1000/":                           "container-security-context-user-group-id",
+		"s/^    app: server/    app: other/":                            "service-targets-pod",
+		"s/image: .*/image: server:latest/":                             "container-image-tag",
+		"/^            limits:/,+1d":                                    "container-resources",
+	} {
+		bad := filepath.Join(t.TempDir(), "bad.yaml")
+		run(t, ".", os.Environ(), "sed '"+edit+"' "+file+" >"+bad)
+		if got := criticized(t, bad); !slices.Contains(got, want) {
+			t.Errorf("%s: kube-score is critical of %q, want also %s", edit, got, want)
+		}
 	}
 }
 
