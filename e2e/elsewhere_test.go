@@ -367,6 +367,11 @@ func (b *balancer) waitFor(t *testing.T, n int) {
 	})
 }
 
+func (b *balancer) client() *http.Client {
+	dial := func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", b.socket) }
+	return &http.Client{Transport: &http.Transport{DialContext: dial}}
+}
+
 // load sends GET and POST in turn, over ten connections, until stop is closed. It returns how many requests a server has
 // answered, and the failures.
 func (b *balancer) load(stop <-chan struct{}) (answered int, failed []string) {
@@ -374,8 +379,7 @@ func (b *balancer) load(stop <-chan struct{}) (answered int, failed []string) {
 	var clients sync.WaitGroup
 	for range 10 {
 		clients.Go(func() {
-			dial := func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", b.socket) }
-			client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+			client := b.client()
 			defer client.CloseIdleConnections()
 			for i, tick := 0, time.NewTicker(10*time.Millisecond); ; i++ {
 				select {

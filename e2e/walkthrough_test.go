@@ -229,6 +229,8 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix build .#image":                         w.nix,
 		"skopeo --insecure-policy copy docker-archive:result docker://registry.example.com/server:v1": w.pushElsewhere,
 		"kubectl apply -f elsewhere/kubernetes.yaml":                                                  w.validate,
+		dokkuRemote: w.standsIn("e2e/dokku_test.go"),
+		dokkuPush:   w.standsIn("e2e/dokku_test.go"),
 	}
 	done := make(map[string]bool)
 	for _, command := range readmeCommands(t) {
