@@ -69,7 +69,7 @@ func findTools() error {
 		return err
 	}
 	bin := filepath.Join(tools, "bin")
-	for _, tool := range []string{"heroku", "docker-registry", "nix", "actionlint", "chromium", "buildx", "buildkitd"} {
+	for _, tool := range []string{"heroku", "docker-registry", "nix", "actionlint", "chromium", "buildx", "buildkitd", "regctl", "kube-score"} {
 		if _, err := os.Stat(filepath.Join(bin, tool)); err != nil {
 			return err // Another one in PATH would not do.
 		}

@@ -78,7 +78,7 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 
 var moreCommands = []string{
 	"docker load <result", "go mod download", "go vet", // what others do
-	"go get", "git lfs pull", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
+	"go get", "git lfs pull", "docker buildx create --use", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
 }
 
 func TestTheReadmesRoutesAnswer(t *testing.T) {
@@ -223,12 +223,12 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"cp -r ../go-on-heroku/templates/existing/. .":                      w.clone,
 		"cp -r templates/new/. .":                                           w.standsIn("README.md"), // Another test takes these from there.
 		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md Dockerfile.web docs e2e findings flake.lock nix templates": w.standsIn("README.md"),
-		"heroku labs:enable runtime-heroku-metrics": w.succeeds("Enabling"),
-		"heroku labs:enable go-language-metrics":    w.succeeds("Enabling"),
-		"heroku authorizations:create --short":      w.succeeds(h.Token() + "\n"),
-		"nix build .#image":                         w.nix,
-		"skopeo --insecure-policy copy docker-archive:result docker://registry.example.com/server:v1": w.pushElsewhere,
-		"kubectl apply -f elsewhere/kubernetes.yaml":                                                  w.validate,
+		"heroku labs:enable runtime-heroku-metrics":         w.succeeds("Enabling"),
+		"heroku labs:enable go-language-metrics":            w.succeeds("Enabling"),
+		"heroku authorizations:create --short":              w.succeeds(h.Token() + "\n"),
+		"nix run .#push -- registry.example.com/me/shop:v1": w.pushElsewhere,
+		dockerForBothChips:                                  w.standsIn("e2e/engines_test.go"),
+		"kubectl apply -f elsewhere/kubernetes.yaml":        w.validate,
 		dokkuRemote: w.standsIn("e2e/dokku_test.go"),
 		dokkuPush:   w.standsIn("e2e/dokku_test.go"),
 	}
@@ -338,9 +338,11 @@ func (w *walk) dockerRun(command string) {
 	})
 }
 
-// pushElsewhere pushes to a folder instead of a registry.
+// pushElsewhere pushes to a registry of this machine.
 func (w *walk) pushElsewhere(command string) {
-	run(w.T, w.dir, w.env, strings.Replace(command, "docker://registry.example.com/server:v1", "dir:"+w.TempDir(), 1))
+	registry := serveRegistry(w.T, w.TempDir())
+	w.nix(strings.Replace(command, "registry.example.com", registry, 1))
+	platformsOf(w.T, registry, "me/shop", "v1")
 }
 
 // validate takes the place of kubectl, which wants a cluster.
