@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -117,12 +116,20 @@ func upload(t *testing.T, url string, blob []byte) {
 	query := location.Query()
 	query.Set("digest", fmt.Sprintf("sha256:%x", sha256.Sum256(blob)))
 	location.RawQuery = query.Encode()
-	request, err := http.NewRequest("PUT", location.String(), bytes.NewReader(blob))
+	put(t, location.String(), "application/octet-stream", string(blob))
+}
+
+// put puts something into a registry.
+func put(t *testing.T, url, mediaType, content string) {
+	t.Helper()
+	request, err := http.NewRequest("PUT", url, strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response, err = http.DefaultClient.Do(request); err != nil || response.StatusCode != http.StatusCreated {
-		t.Fatalf("%s: %v, %v", location, err, response)
+	request.Header.Set("Content-Type", mediaType)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil || response.StatusCode != http.StatusCreated {
+		t.Fatalf("%s: %v, %v", url, err, response)
 	}
 	response.Body.Close()
 }
@@ -136,6 +143,15 @@ func TestEachProcessTypeHasANameInARegistry(t *testing.T) {
 	}
 	if one := pushed(t, s.dir, ".", name+":v2 worker"); len(one) != 1 || one[name+"-worker"] != all[name+"-worker"] {
 		t.Errorf("got %q, want worker alone", one)
+	}
+	// All is built before anything is sent.
+	run(t, s.dir, os.Environ(), "printf 'package main\n\nvar broken = missing\n' >cmd/worker/broken_arm64.go && git add --all")
+	out, err := s.tryNix(t, "nix run .#push -- "+name+":v3")
+	if err == nil || !strings.HasSuffix(out, "push: cannot build worker for arm64; nothing is pushed\n") {
+		t.Errorf("a worker that cannot be built for arm64: got %v and %s", err, out)
+	}
+	if response, err := http.Get("http://" + registry + "/v2/me/shop/manifests/v3"); err != nil || response.StatusCode != http.StatusNotFound {
+		t.Errorf("web is pushed without worker: %v, %v", err, response)
 	}
 }
 
@@ -177,6 +193,15 @@ func TestThePushToAnyRegistrySaysWhatIsWrongAndLeavesTheTagAlone(t *testing.T) {
 	}))
 	defer old.Close()
 
+	// A token service may answer this where nobody is logged in.
+	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token"`)
+		w.WriteHeader(map[bool]int{true: http.StatusForbidden, false: http.StatusUnauthorized}[r.URL.Path == "/token"])
+	}))
+	defer gate.Close()
+	put(t, "http://"+target.Host+"/v2/me/shop/manifests/v1", index, `{"schemaVersion": 2, "mediaType": "`+index+`", "manifests": []}`)
+	before, _ := platformsOf(t, target.Host, "me/shop", "v1")
+
 	dir, home := checkout(t), t.TempDir()
 	program := strings.TrimSpace(nix(t, dir, os.Environ(), "nix build --no-link --print-out-paths .#push 2>/dev/null")) + "/bin/heroku-go-example-push"
 	env := append(os.Environ(), "HOME="+home, "XDG_RUNTIME_DIR=", "REGISTRY_AUTH_FILE=")
@@ -188,20 +213,28 @@ func TestThePushToAnyRegistrySaysWhatIsWrongAndLeavesTheTagAlone(t *testing.T) {
 	}
 	host := strings.TrimPrefix(locked.URL, "http://")
 	for name, want := range map[string]string{
-		"":                         "push: usage: nix run .#push -- APP [PROCESS_TYPE], or -- REGISTRY/NAME:TAG [PROCESS_TYPE]\n",
-		"shop:v1":                  "push: usage:",
-		host + "/me/shop@sha256:0": "push: usage:",
-		host + "/me/Shop:v1":       "repository name must be lowercase",
-		host + "/me/shop:v1":       "/me/shop:v1 is as it was; log in by docker, podman or skopeo\n",
-		strings.TrimPrefix(old.URL, "http://") + "/me/shop:v1": "no index)\"; " + strings.TrimPrefix(old.URL, "http://") + "/me/shop:v1 is as it was\n",
-		"registry.invalid/me/shop:v1":                          "no such host\"; registry.invalid/me/shop:v1 is as it was\n",
+		"":                                "push: usage: nix run .#push -- APP [PROCESS_TYPE], or -- REGISTRY/NAME:TAG [PROCESS_TYPE]\n",
+		"shop:v1":                         "push: usage:",
+		host + "/me/shop@sha256:0":        "push: usage:",
+		host + "/me/Shop:v1":              "push: usage:",
+		"https://" + host + "/me/shop:v1": "push: usage:",
+		host + "/me/shop:v1":              "is as it was, or this index; log in by docker, podman or skopeo\n",
+		strings.TrimPrefix(gate.URL, "http://") + "/me/shop:v1": "log in by docker, podman or skopeo\n",
+		strings.TrimPrefix(old.URL, "http://") + "/me/shop:v1":  "no index)\"; " + strings.TrimPrefix(old.URL, "http://") + "/me/shop:v1 is as it was, or this index\n",
+		"registry.invalid/me/shop:v1":                           "no such host\"; registry.invalid/me/shop:v1 is as it was, or this index\n",
 	} {
-		if out, err := push(name); err == nil || !strings.Contains(out, want) || strings.Count(out, "\n") != 1 {
+		out, err := push(name)
+		if out = strings.TrimPrefix(out, "Pushing web to "+name+"\n"); err == nil || !strings.Contains(out, want) || strings.Count(out, "\n") != 1 {
 			t.Errorf("%s: got %v and %q, want one line with %q", name, err, out, want)
 		}
 	}
-	if response, err := http.Get(target.String() + "/v2/me/shop/manifests/v1"); err != nil || response.StatusCode != http.StatusNotFound {
-		t.Errorf("the tag: got %v and %v, want that there is none", err, response)
+	if after, _ := platformsOf(t, target.Host, "me/shop", "v1"); after != before {
+		t.Errorf("the tag is %s, want %s as before", after, before)
+	}
+	without := exec.Command(program, host+"/me/shop:v1")
+	without.Env = []string{"PATH=/usr/bin:/bin"}
+	if out, err := without.CombinedOutput(); err == nil || string(out) != "push: nix builds the image for arm64: want it in PATH\n" {
+		t.Errorf("without nix: got %v and %s", err, out)
 	}
 
 	login := fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, host, base64.StdEncoding.EncodeToString([]byte("me:secret")))

@@ -158,6 +158,12 @@ func (s *service) isTheSameByNixAndDocker(t *testing.T, shape shape) (tag string
 	if got, want := files(t, shape.name), files(t, tag); !slices.Equal(got, want) {
 		t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
 	}
+	theirs := contents(t, tag)
+	for name, content := range contents(t, shape.name) {
+		if content != theirs[name] {
+			t.Errorf("Nix and Docker give %s different contents", name)
+		}
+	}
 	if got, want := config(t, shape.name), config(t, tag); got != want || !strings.HasSuffix(want, " 10001:10001") {
 		t.Errorf("Nix gives the image %s, Docker %s, want the same command and user", got, want)
 	}
@@ -180,6 +186,16 @@ func hasNoDate(t *testing.T, url string) {
 	if date := response.Header.Get("Last-Modified"); response.StatusCode != 200 || date != "" {
 		t.Errorf("%s: got %s, last modified %q, want 200 and no date", url, response.Status, date)
 	}
+}
+
+// contents are what the files in the one layer of an image hold, root certificates and time zones, too.
+func contents(t *testing.T, tag string) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for header, content := range untar(t, layers(t, tag)[0]) {
+		all[strings.TrimPrefix(header.Name, "./")] = string(content)
+	}
+	return all
 }
 
 // files lists the one layer of an image.

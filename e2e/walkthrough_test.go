@@ -78,7 +78,7 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 
 var moreCommands = []string{
 	"docker load <result", "go mod download", "go vet", // what others do
-	"go get", "git lfs pull", "docker buildx create --use", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
+	"go get", "git lfs pull", "docker buildx create --use", "docker buildx imagetools inspect", "docker images", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
 }
 
 func TestTheReadmesRoutesAnswer(t *testing.T) {
@@ -229,6 +229,8 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix run .#push -- registry.example.com/me/shop:v1": w.pushElsewhere,
 		dockerForBothChips:                                  w.standsIn("e2e/engines_test.go"),
 		"kubectl apply -f elsewhere/kubernetes.yaml":        w.validate,
+		"kubectl rollout status deployment/server":          w.isInTheManifest,
+		"kubectl port-forward service/server 8080:80":       w.isInTheManifest,
 		dokkuRemote: w.standsIn("e2e/dokku_test.go"),
 		dokkuPush:   w.standsIn("e2e/dokku_test.go"),
 	}
@@ -343,6 +345,15 @@ func (w *walk) pushElsewhere(command string) {
 	registry := serveRegistry(w.T, w.TempDir())
 	w.nix(strings.Replace(command, "registry.example.com", registry, 1))
 	platformsOf(w.T, registry, "me/shop", "v1")
+}
+
+// isInTheManifest sees that kubectl would find what the command names.
+func (w *walk) isInTheManifest(command string) {
+	deployment, _, service := theManifests(w.T)
+	names := []string{"deployment/" + deployment.Metadata.Name, fmt.Sprintf("service/%s 8080:%d", service.Metadata.Name, service.Spec.Ports[0].Port)}
+	if !slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(command, " "+name) }) {
+		w.Errorf("%s: the manifest has %q", command, names)
+	}
 }
 
 // validate takes the place of kubectl, which wants a cluster.

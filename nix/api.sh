@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What push, deploy and verify share: errors, the login, Heroku's Platform API. $IMAGES has a line for each process type: its name,
-# the image, a file with the image's ID, the executable in it, and what builds the image for arm64.
+# the image, a file with the image's ID, the executable in it, and for push what builds the image for arm64.
 #
 # The token comes from HEROKU_API_KEY or from the Heroku CLI. It is in no argument list, where others could read it.
 
@@ -11,7 +11,7 @@ fail() {
   echo "$PROGRAM: $1" >&2
   exit "${2:-$failed}"
 }
-work=$(mktemp -d) || fail 'cannot make a temporary folder'
+work=$(mktemp -d 2>/dev/null) || fail 'cannot make a temporary folder'
 trap 'rm -rf "$work"' EXIT
 trap 'echo "$PROGRAM: interrupted$state" >&2; exit 130' HUP INT TERM
 

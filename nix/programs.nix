@@ -4,8 +4,8 @@ let
   inherit (service) commit images name;
   inherit (service.pkgs) lib regclient writeShellApplication;
   read = builtins.readFile;
-  # Without what it is built of: only the push to any registry needs it, and builds it when it runs.
-  arm64 = image: builtins.unsafeDiscardOutputDependency image.arm64.drvPath;
+  # For the push to any registry, which builds it when it runs.
+  arm64 = image: " ${builtins.unsafeDiscardOutputDependency image.arm64.drvPath}";
   program =
     command: text: description:
     writeShellApplication {
@@ -18,7 +18,9 @@ let
         PROGRAM = command;
         COMMIT = lib.optionalString (command == "verify") commit;
         IMAGES = lib.concatMapAttrsStringSep "\n" (
-          type: image: "${type} ${image} ${image.id} ${image.server}/bin/server ${arm64 image}"
+          type: image:
+          "${type} ${image} ${image.id} ${image.server}/bin/server"
+          + lib.optionalString (command == "push") (arm64 image)
         ) images;
       };
       text = read ./api.sh + text;

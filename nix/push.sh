@@ -3,9 +3,9 @@
 
 app=${1:-}
 repository=
-if [[ $PROGRAM == push && $app =~ ^([^@]*/[^/:@]+)(:[^/:@]+)?$ ]]; then
+if [[ $PROGRAM == push && $app =~ ^([A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+)(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$ ]]; then
   repository=${BASH_REMATCH[1]}
-  tag=${BASH_REMATCH[2]:-:latest}
+  tag=${BASH_REMATCH[4]:-:latest}
 fi
 or=
 [[ $PROGRAM != push ]] || or=', or -- REGISTRY/NAME:TAG [PROCESS_TYPE]'
@@ -18,7 +18,7 @@ chosen=$(grep "^${2-.*} " <<<"$IMAGES") ||
 copy() {
   skopeo --insecure-policy --tmpdir "$work" copy --quiet "$@" 2>"$work/error" || {
     error=$(tail -n 1 "$work/error")
-    [[ -z $repository || ! $error =~ unauthorized|denied|authentication ]] || state+='; log in by docker, podman or skopeo'
+    [[ -z $repository || ! ${error,,} =~ unauthori|denied|authenti|forbidden ]] || state+='; log in by docker, podman or skopeo'
     fail "${error#*level=fatal msg=}$state"
   }
 }
@@ -27,20 +27,26 @@ copy() {
 gzip=(--dest-compress --dest-compress-format gzip --dest-compress-level 9)
 send=(--preserve-digests --retry-times 3)
 
-# One index of the images for linux/amd64 and linux/arm64, with the login that docker, podman and skopeo share.
+# One index of the images for linux/amd64 and linux/arm64, with the login that docker, podman and skopeo share. All is built before
+# anything is sent.
 if [[ $repository ]]; then
-  [[ ! $repository =~ ^(localhost|127\.[0-9.]+)[:/] ]] || send+=(--dest-tls-verify=false)
-  first=$(grep --max-count 1 '^web ' <<<"$IMAGES" || head -n 1 <<<"$IMAGES")
+  command -v nix >/dev/null || fail 'nix builds the image for arm64: want it in PATH'
+  [[ ! ${repository,,} =~ ^(localhost|127\.[0-9.]+)[:/] ]] || send+=(--dest-tls-verify=false) # As docker does it.
+  state='; nothing is pushed'
   while read -r type image _ _ arm64; do
-    name=$repository
-    [[ $type == "${first%% *}" ]] || name+=-$type
-    state="; $name$tag is as it was"
     layout=$work/$type
-    arm64=$(nix --extra-experimental-features nix-command build --no-link --print-out-paths "$arm64^out") || fail "cannot build the image for arm64$state"
+    arm64=$(nix --extra-experimental-features nix-command build --no-link --print-out-paths "$arm64^out") || fail "cannot build $type for arm64$state"
     copy "${gzip[@]}" "docker-archive:$image" "oci:$layout:amd64"
     copy "${gzip[@]}" "docker-archive:$arm64" "oci:$layout:arm64"
-    regctl index create "ocidir://$layout:index" --ref "ocidir://$layout:amd64" --ref "ocidir://$layout:arm64"
-    copy "${send[@]}" --multi-arch all --format oci --digestfile "$work/digest" "oci:$layout:index" "docker://$name$tag"
+    regctl index create "ocidir://$layout:index" --ref "ocidir://$layout:amd64" --ref "ocidir://$layout:arm64" 2>"$work/error" || fail "$(tail -n 1 "$work/error")$state"
+  done <<<"$chosen"
+  first=$(grep --max-count 1 '^web ' <<<"$IMAGES" || head -n 1 <<<"$IMAGES")
+  while read -r type _; do
+    name=$repository
+    [[ $type == "${first%% *}" ]] || name+=-$type
+    state="; $name$tag is as it was, or this index"
+    echo "Pushing $type to $name$tag" >&2
+    copy "${send[@]}" --multi-arch all --format oci --digestfile "$work/digest" "oci:$work/$type:index" "docker://$name$tag"
     echo "image: $name@$(<"$work/digest")"
   done <<<"$chosen"
   exit
