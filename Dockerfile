@@ -18,19 +18,19 @@ ARG MAIN
 COPY . /src
 RUN cd /src && export GO111MODULE=off && main=${MAIN:-$(go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)} && [ -d "$main" ] && echo "${main#/src}" >go.main \
  || { go list -find . ./cmd/*/; echo "MAIN: want one package main in . and cmd/*, not" ${main:-none}: set MAIN >&2; exit 1; } \
- && { ! grep -qsE '^go 1[.]([0-9]|1[0-3])$' go.mod || [ ! -e vendor/modules.txt ] || echo -mod=vendor; } >go.flags && go list -e -f '{{join .Imports "\n"}}' ./... >go.imports && sort -uo go.imports go.imports && find . ! -type d ! -path './vendor/*' ! -name 'go.*' ! -name default.pgo -exec rm {} +
+ && { grep -qsE '^go (1[.](1[4-9]|[2-9][0-9])|[2-9])' go.mod || [ ! -e go.mod ] || [ ! -e vendor/modules.txt ] || echo -mod=vendor; } >go.flags && go list -e -f '{{join .Imports "\n"}}' ./... >go.imports && sort -uo go.imports go.imports && find . ! -type d ! -path '*/vendor/*' ! -name 'go.*' ! -name default.pgo -exec rm {} +
 
 # The dependencies, and a newer Go if the service wants one. Then the service. What does not compile by itself is left for it. go list
 # takes a profile only after go build has read it.
 FROM go AS build
 COPY --from=source /src /dependencies
-RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e /dependencies/vendor ] || go mod download; } && pgo=$(ls "$PWD/default.pgo" 2>/dev/null || echo off) && go build -v $(cat /dependencies/go.flags) "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.flags /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
+RUN cd "/dependencies/$(cat /dependencies/go.main)" && { [ -e vendor ] || [ -e /dependencies/vendor ] || go mod download; } && pgo=$(ls "$PWD/default.pgo" 2>/dev/null || echo off) && go build -v $(cat /dependencies/go.flags) "-pgo=$pgo" net/http && go list -v -e -export "-pgo=$pgo" $(cat /dependencies/go.flags /dependencies/go.imports) >/dev/null && find /cache -mtime 0 -exec touch -d 2037-01-01 {} +
 # Root certificates and time zones, where Go looks for them: for TZ not in ZONEINFO.
 ARG FILES LDFLAGS SYSTEM_FILES=no
 RUN mkdir -p /image/etc/ssl/certs /image/usr/share/zoneinfo && case $SYSTEM_FILES in yes) cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs && unzip -q "$(go env GOROOT)/lib/time/zoneinfo.zip" -d /image/usr/share/zoneinfo ;; no) rm -r /image/* ;; *) echo "SYSTEM_FILES=$SYSTEM_FILES: want yes or no" >&2; exit 1 ;; esac
 COPY . /src
 RUN cd /src && { [ -z "$FILES" ] || { ! find -L $FILES -exec realpath {} + | grep -v ^/src/ && cp -rL --parents $FILES /image; }; } && chmod -R u+rwX,go=rX /image && mkdir -m 1777 /image/tmp && [ ! -e /image/server ] || { echo "FILES=$FILES: want paths of the context, except server and tmp" >&2; exit 1; } \
- && go build -C "/src/$(cat /dependencies/go.main)" -v $(cat /dependencies/go.flags) -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} + && if pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' /image); then echo "a pointer of Git LFS, not its file, is in $pointers: git lfs pull" >&2; exit 1; fi
+ && go build -C "/src/$(cat /dependencies/go.main)" -v $(cat /dependencies/go.flags) -ldflags "-s -w -buildid= $LDFLAGS" -o /out/ && mv /out/* /image/server && find /image -exec touch -hd @0 {} + && pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' /image | xargs -r grep -l 'version https://git-lfs' || true) && if [ "$pointers" ]; then echo "a pointer of Git LFS, not its file, is in $pointers: git lfs pull" >&2; exit 1; fi
 
 # Without ENTRYPOINT, Heroku starts the command through /bin/sh, which is not here; without CMD, it refuses the release. It ignores USER.
 FROM scratch

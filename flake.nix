@@ -12,7 +12,7 @@
       src = self;
       commands.web = "web";
       maxSize = 3550000;
-      systemFiles = false; # They are in the executable.
+      systemFiles = false; # main.go imports root certificates and time zones.
     }
     // {
       inherit lib;

@@ -19,6 +19,8 @@ import (
 const (
 	dockerOfToday      = `docker build --platform linux/amd64 --provenance=false --output "type=registry,oci-mediatypes=false" --tag registry.heroku.com/my-own-app/web .`
 	dockerForBothChips = `docker build --platform linux/amd64,linux/arm64 --tag registry.example.com/me/shop:v1 --push .`
+	dockerOfWeb        = `docker build --platform linux/amd64 --provenance=false --output "type=registry,oci-mediatypes=false" --build-arg MAIN=./cmd/web --tag registry.heroku.com/my-own-app/web .`
+	dockerOfWorker     = `docker build --platform linux/amd64 --provenance=false --output "type=registry,oci-mediatypes=false" --build-arg MAIN=./cmd/worker --tag registry.heroku.com/my-own-app/worker .`
 	podmanLogin        = "heroku auth:token | podman login --username _ --password-stdin registry.heroku.com"
 	podmanBuild        = "podman build --platform linux/amd64 --tag registry.heroku.com/my-own-app/web ."
 	podmanPush         = "podman push --format v2s2 registry.heroku.com/my-own-app/web"
@@ -32,7 +34,7 @@ type engine struct {
 
 // here is the command of the README for this app.
 func (e *engine) here(command string) string {
-	command = strings.NewReplacer("registry.heroku.com/my-own-app/web", e.repository, "registry.heroku.com", "registry."+herokutest.Host).Replace(command)
+	command = strings.NewReplacer("registry.heroku.com/my-own-app/web", e.repository, "registry.heroku.com/my-own-app", strings.TrimSuffix(e.repository, "/web"), "registry.heroku.com", "registry."+herokutest.Host).Replace(command)
 	if build, ok := strings.CutSuffix(command, " ."); ok {
 		command = build + " --build-arg GO_IMAGE=" + e.base + " ."
 	}
@@ -116,6 +118,12 @@ func TestTodaysDockerPushesWithTheReadmesCommand(t *testing.T) {
 	if second := id(); second != first {
 		t.Errorf("got the image IDs %s and %s, want one", first, second)
 	}
+	// A service of two programs.
+	e.dir = newService(t, "programs", "").dir
+	e.runs(dockerOfWeb)
+	e.runs(dockerOfWorker)
+	run(t, ".", e.env, "heroku container:release web worker && heroku ps:scale worker=1")
+	e.waitForLog(`app\[worker\.1\]: .*working`)
 }
 
 // chips are those that images are for.

@@ -383,12 +383,14 @@ func TestAnOldModuleWithoutVendorIsBuilt(t *testing.T) {
 
 // Before go 1.14 in go.mod, Go looks into vendor/ only when it is told to.
 func TestAnOlderModuleWithVendorIsBuilt(t *testing.T) {
-	s := newService(t, "tls", `tags = [ "roots" ];`)
-	run(t, s.dir, os.Environ(), `sed -i 's/^go .*/go 1.13/; /^toolchain/d' go.mod && sed -i '/"cmp"/d; /"os"/d; s/ListenAndServe(.*, nil)/ListenAndServe(":8080", nil)/' main.go`)
-	const tag = "heroku-go-example-e2e:vendored"
-	s.docker(t, classic, tag, "TAGS=roots")
-	if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
-		t.Error("docker and Nix give different executables")
+	for _, line := range []string{"s/^go .*/go 1.13/", "/^go /d", "s/^go .*/go 1.12\\r/"} {
+		s := newService(t, "tls", `tags = [ "roots" ];`)
+		run(t, s.dir, os.Environ(), `sed -i '`+line+`; /^toolchain/d' go.mod && sed -i '/"cmp"/d; /"os"/d; s/ListenAndServe(.*, nil)/ListenAndServe(":8080", nil)/' main.go`)
+		const tag = "heroku-go-example-e2e:vendored"
+		s.docker(t, classic, tag, "TAGS=roots")
+		if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
+			t.Errorf("after %s docker and Nix give different executables", line)
+		}
 	}
 }
 
@@ -408,6 +410,11 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"oddvendor", "rm -r vendor/example.com && git add --all", "", "import lookup disabled by -mod=vendor", "import lookup disabled by -mod=vendor"},
 		{"tls", "echo vendor >.gitignore && git rm -r --quiet --cached vendor", "", `vendorHash = null: want a hash, or "" to be told it, as git knows no vendor/`, ""},
 		{"disk", "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%064d\\nsize 12345\\n' 0 >templates/logo.png && git add --all", `files = [ "templates" ];`, "go-on-heroku: a pointer of Git LFS, not its file, is in ./templates/logo.png: git lfs pull", "a pointer of Git LFS, not its file, is in /image/templates/logo.png: git lfs pull"},
+		{"disk", "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%064d\\nsize 12345\\n' 0 >logo.png && printf 'package main\\n\\nimport (\\n\\t_ \"embed\"\\n)\\n\\n//go:embed logo.png\\nvar logo string\\n\\nfunc init() { println(logo) }\\n' >logo.go && git add --all", "", "a pointer of Git LFS, not its file, is in ./server: git lfs pull", "a pointer of Git LFS, not its file, is in /image/server: git lfs pull"},
+		{"programs", "echo web >.gitignore && git rm -r --quiet --cached cmd/web", `main = "cmd/web";`, `main = "cmd/web": want null or a folder of src that git knows`, ""},
+		{"programs", "echo worker >.gitignore && git rm -r --quiet --cached cmd/worker", `commands.worker = { main = "./cmd/worker"; };`, "where main is a folder of src that git knows", ""},
+		{"disk", "echo '*_gen.go' >.gitignore && printf 'package main\\n\\nfunc generated() {}\\n' >x_gen.go && sed -i 's/^func main() {/&\\n\\tgenerated()/' main.go", "", "undefined: generated", ""},
+		{"disk", "echo templates >>.dockerignore", `files = [ "templates" ];`, `files = ["templates"]: want a list of paths that git knows`, "cp: can't stat 'templates'"},
 		{"disk", "ln -s /etc/passwd templates/passwd && git add --all", `files = [ "templates" ];`, "/etc/passwd", "/etc/passwd"},
 	} {
 		s := newService(t, test.name, test.options)
@@ -507,7 +514,7 @@ func TestFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "main_test.go"), []byte(test), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	run(t, s.dir, os.Environ(), "ln -s nowhere dangling && mkdir _scaffold && echo 'package {{.Name}}' >_scaffold/main.go && git add --all")
+	run(t, s.dir, os.Environ(), "ln -s nowhere dangling && go mod edit -toolchain=go1.26.1 && printf 'FROM golang\\nENV GOTOOLCHAIN=local\\n' >Dockerfile.dev && mkdir _scaffold && echo 'package {{.Name}}' >_scaffold/main.go && git add --all")
 	s.nix(t, "nix flake check")
 	s.nix(t, "nix flake check --all-systems --no-build --option allow-import-from-derivation false")
 	ours, theirs := nix(t, checkout(t), os.Environ(), "nix flake show --json --all-systems 2>/dev/null"), s.nix(t, "nix flake show --json --all-systems --option allow-import-from-derivation false 2>/dev/null")
@@ -604,6 +611,8 @@ func TestServicesOfSeveralModulesAreBuilt(t *testing.T) {
 			shared + " && mkdir api && mv go.sum main.go api/ && mv go.mod api/ && printf 'module example.com/top\n\ngo 1.26.0\n' >go.mod && (cd api && " + imports + ") && go work init . ./api ./shared", "./api", "-"},
 		{"a program of its own module, which is found, with the modules of that alone", "modules",
 			"mkdir -p cmd/server && mv go.mod go.sum main.go cmd/server/ && printf 'module example.com/top\n\ngo 1.26.0\n' >go.mod", "", "-"},
+		{"a program of its own module, with a vendor/ of that", "modules",
+			"mkdir -p cmd/server && mv go.mod go.sum main.go cmd/server/ && printf 'module example.com/top\n\ngo 1.26.0\n' >go.mod && GOPROXY=file://" + tool(t, "modules") + " GOFLAGS=-mod=mod GONOSUMDB='*' go mod vendor -C cmd/server", "", "-"},
 		{"a program that replaces the module around it", "programs",
 			"rm -r cmd/worker && cd cmd/web && printf 'module example.com/web\n\ngo 1.26.0\n\nrequire example.com/services/programs v0.0.0\n\nreplace example.com/services/programs => ../..\n' >go.mod && sed -i 's|programs/internal|programs|' main.go && cd ../.. && mv internal/greeting . && rmdir internal", "cmd/web", "hello from web"},
 	} {
@@ -614,7 +623,7 @@ func TestServicesOfSeveralModulesAreBuilt(t *testing.T) {
 			if test.main != "" {
 				options, args = options+` main = "`+test.main+`";`, []string{"MAIN=" + test.main}
 			}
-			if test.name == "modules" {
+			if test.name == "modules" && !strings.Contains(test.what, "vendor/") {
 				s.setOptions(t, options+` vendorHash = "";`)
 				out, _ := s.tryNix(t, "nix build .#server")
 				hash := regexp.MustCompile(`got: +(sha256-\S+)`).FindStringSubmatch(out)
@@ -638,6 +647,69 @@ func TestServicesOfSeveralModulesAreBuilt(t *testing.T) {
 				t.Errorf("it answers %q, want %q in it", got, test.answer)
 			}
 		})
+	}
+}
+
+func TestAProgramThatATagBringsIsFound(t *testing.T) {
+	s := newService(t, "strict", `tags = [ "prod" ];`)
+	run(t, s.dir, os.Environ(), "sed -i 's/^package main/\\/\\/go:build prod\\n\\n&/' main.go")
+	const tag = "heroku-go-example-e2e:prod"
+	s.docker(t, classic, tag, "TAGS=prod")
+	if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
+		t.Error("docker and Nix give different executables")
+	}
+}
+
+// Many services have one of their own, which the template leaves alone.
+func TestBothWaysToBuildReadADockerignoreAlike(t *testing.T) {
+	s := newService(t, "strict", "")
+	run(t, s.dir, os.Environ(), `printf ' docs\r\n./assets\n/web/\nmy dir\n# data\n*.map\n**/keep\n!img\nimg\nlist/*\n!list/a\nvendor\n' >.dockerignore
+		for dir in docs assets web "my dir" data keep deep/keep img list vendor; do mkdir -p "$dir" && echo >"$dir/file"; done
+		for file in x.map deep/x.map list/a list/b .env docs_test.go; do echo "// $file" >$file; done
+		printf 'package main\n\nimport (\n\t"embed"\n\t"net/http"\n)\n\n//go:embed all:*\nvar all embed.FS\n\nfunc init() { http.Handle("/all/", http.StripPrefix("/all/", http.FileServerFS(all))) }\n' >all.go
+		echo 'package main' >docs_test.go && git add --force --all`)
+	const tag = "heroku-go-example-e2e:ignored"
+	s.docker(t, classic, tag)
+	nix := read(t, s.built(t, "server")+"/bin/server")
+	s.docker(t, buildKit, tag+"-buildkit")
+	if string(server(t, tag+"-buildkit")) != nix {
+		t.Error("BuildKit and Nix give different executables")
+	}
+	if string(server(t, tag)) != nix {
+		t.Error("docker's classic builder and Nix give different executables")
+	}
+}
+
+// A dyno has no user's name, and a process may write below /tmp alone.
+func TestTheCuresForWhatADynoLacksHelp(t *testing.T) {
+	s := newService(t, "strict", "")
+	const program = `package main
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+)
+
+func main() {
+	_, err := user.Current()
+	fmt.Println(err)
+	fmt.Println(os.Mkdir("data", 0o755))
+	fmt.Println(os.Mkdir(os.TempDir()+"/data", 0o755))
+}
+`
+	if err := os.WriteFile(filepath.Join(s.dir, "main.go"), []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const tag = "heroku-go-example-e2e:lacking"
+	s.docker(t, classic, tag)
+	for env, want := range map[string]string{
+		"":                               "user: Current requires cgo or $USER set in environment\nmkdir data: permission denied\n<nil>\n",
+		"--env USER=app --env HOME=/tmp": "<nil>\nmkdir data: permission denied\n<nil>\n",
+	} {
+		if out := run(t, ".", os.Environ(), "docker run --rm --user 54321:54321 --cap-drop ALL "+env+" "+tag); out != want {
+			t.Errorf("with %q it says %q, want %q", env, out, want)
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 
 var moreCommands = []string{
 	"docker load <result", "go mod download", "go vet", // what others do
-	"go get", "git lfs pull", "docker buildx create --use", "docker buildx imagetools inspect", "docker images", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
+	"go get", "git lfs pull", "docker buildx create --use", "docker buildx imagetools inspect", "docker images", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "heroku rollback v42", "heroku config:set", "heroku ps:exec", "heroku ps:scale web=1", "heroku config:set GODEBUG=gctrace=1", "heroku config:set USER=app", "nix build .#image.arm64.server", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
 }
 
 func TestTheReadmesRoutesAnswer(t *testing.T) {
@@ -173,7 +173,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"curl https://my-own-app-0123456789ab.herokuapp.com/version":        func(string) { w.answers() },
 		goSettings + goBuild:                                                w.buildsInAnyEnvironment,
 		"docker build --platform linux/amd64 --tag server .":                w.dockerBuild,
-		"docker create --name server server":                                w.copyFromTheImage,
+		"docker create --platform linux/amd64 --name server server":         w.copyFromTheImage,
 		"docker cp server:/server result-server":                            w.copyFromTheImage,
 		"docker rm server":                                                  w.copyFromTheImage,
 		"sha256sum result-server":                                           w.checksum,
@@ -200,6 +200,8 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 
 		"nix flake init --template github:OWNER/NAME":          w.startProject,
 		"nix flake init --template github:OWNER/NAME#existing": w.startProject,
+		dockerOfWeb:    w.standsIn("e2e/engines_test.go"),
+		dockerOfWorker: w.standsIn("e2e/engines_test.go"),
 		"heroku container:push web --arg MAIN=./cmd/web":       w.standsIn("e2e/services_test.go"),
 		"heroku container:push worker --arg MAIN=./cmd/worker": w.standsIn("e2e/services_test.go"),
 		"heroku ps:scale worker=1":                             w.standsIn("e2e/services_test.go"),
@@ -219,10 +221,14 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku create --stack container my-pages":                                 w.standsIn("e2e/examples_test.go"),
 		"nix run .#deploy -- my-pages":                                             w.standsIn("e2e/examples_test.go"),
 
-		"git clone --depth 1 https://github.com/OWNER/NAME ../go-on-heroku": w.clone,
-		"cp -r ../go-on-heroku/templates/existing/. .":                      w.clone,
-		"cp -r templates/new/. .":                                           w.standsIn("README.md"), // Another test takes these from there.
+		`git grep -l heroku-go-example -- ':!vendor' | xargs perl -pi -e 's/heroku-go-example/my-service/'`: w.rename,
+		"git clone --depth 1 https://github.com/OWNER/NAME ../go-on-heroku":                                 w.clone,
+		"cp -r ../go-on-heroku/templates/existing/. .":                                                      w.clone,
+		"cp -r templates/new/. .": w.standsIn("README.md"), // Another test takes these from there.
 		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md Dockerfile.web docs e2e findings flake.lock nix templates": w.standsIn("README.md"),
+		"heroku ps":                                         w.succeeds("web.1: up"),
+		"heroku releases --num 5":                           func(c string) { w.succeeds(fmt.Sprintf("Current: v%d", w.version))(c) },
+		"heroku logs --num 1500":                            w.succeeds("heroku[router]"),
 		"heroku labs:enable runtime-heroku-metrics":         w.succeeds("Enabling"),
 		"heroku labs:enable go-language-metrics":            w.succeeds("Enabling"),
 		"heroku authorizations:create --short":              w.succeeds(h.Token() + "\n"),
@@ -345,6 +351,16 @@ func (w *walk) pushElsewhere(command string) {
 	registry := serveRegistry(w.T, w.TempDir())
 	w.nix(strings.Replace(command, "registry.example.com", registry, 1))
 	platformsOf(w.T, registry, "me/shop", "v1")
+}
+
+// rename gives a copy another name, and sees that it builds and that git ignores what is built.
+func (w *walk) rename(command string) {
+	dir := filepath.Join(w.TempDir(), "service")
+	run(w.T, w.dir, w.env, "git add --all && git checkout-index --all --prefix "+dir+"/")
+	run(w.T, dir, w.env, "git init --quiet && git add --all && "+command+" && go vet ./... && go build -buildvcs=false && git add --all")
+	if found, err := try(w.T, dir, w.env, "git grep -l heroku-go-example -- ':!vendor' ':!e2e'; git ls-files my-service"); strings.TrimSpace(found) != "" {
+		w.Errorf("%s leaves %v %s", command, err, found)
+	}
 }
 
 // isInTheManifest sees that kubectl would find what the command names.

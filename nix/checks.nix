@@ -37,7 +37,7 @@ lib.mapAttrs' image images
   go-version = pkgs.runCommand "${name}-go-version" { } ''
     cd ${source.dockerfiles}
     want=GOTOOLCHAIN=go${toolchain.version}+auto
-    if grep -Hs GOTOOLCHAIN= Dockerfile* | grep -Fv $want; then
+    if grep -ls '^ARG GO_IMAGE=' Dockerfile* | xargs -r grep -H GOTOOLCHAIN= | grep -Fv $want; then
       echo "this flake builds with go${toolchain.version}: want $want"
       exit 1
     fi
@@ -47,7 +47,7 @@ lib.mapAttrs' image images
   tests = run "${name}-tests" { __darwinAllowLocalNetworking = true; } ''
     export HOME=$TMPDIR GOFLAGS=''${GOFLAGS/-trimpath/} # Tests may look for files by the path of their source,
     unset GOOS GOARCH # and run here.
-    cp -r ${source.tests} src
+    cp -r ${source.all} src
     chmod -R u+w src
     cd src
     packages=./...

@@ -3,10 +3,10 @@
 # the service leave it as it is.
 service:
 let
-  inherit (service) source;
+  inherit (service) mains matches modulePath name run source std sums;
   inherit (service.pkgs) lib;
   modules = builtins.listToAttrs (
-    map (file: lib.nameValuePair (service.modulePath file) [ (dirOf file) ]) (
+    map (file: lib.nameValuePair (modulePath file) [ (dirOf file) ]) (
       builtins.filter (lib.hasSuffix "/go.mod") source.ofModules
     )
   );
@@ -20,7 +20,7 @@ let
   # Imports come before declarations. A match on a whole file would overflow Nix's stack.
   head =
     file: builtins.head (builtins.split "\n(const|func|type|var)[[:space:](]" (builtins.readFile file));
-  imported = service.matches ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([[:alnum:]][[:alnum:]_.~/+-]*)".*'';
+  imported = matches ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([[:alnum:]][[:alnum:]_.~/+-]*)".*'';
   list = folder: if builtins.pathExists "${folder}/." then builtins.readDir folder else { };
   importsOf =
     folder:
@@ -33,21 +33,21 @@ let
     );
   # As Go does it, from main on: what it does not read may be anything.
   packages = builtins.genericClosure {
-    startSet = map (main: { key = "${source.server}/${main}"; }) service.mains;
+    startSet = map (main: { key = "${source.server}/${main}"; }) mains;
     operator = package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
   };
   imports = builtins.filter (package: folderOf package == [ ]) (
     lib.concatMap (package: importsOf package.key) packages
   );
 in
-service.run "${service.name}-dependencies" { } ''
+run "${name}-dependencies" { } ''
   mkdir -p $out/modules
-  cp -r --no-preserve=mode ${service.std} $out/cache
+  cp -r --no-preserve=mode ${std} $out/cache
   export GOCACHE=$out/cache GOMODCACHE=$out/modules
   cp -r --no-preserve=mode ${source.dependencies} src
   cd src
-  for sum in ${lib.escapeShellArgs service.sums}; do go mod download -C "$(dirname "$sum")"; done
-  for main in ${lib.escapeShellArgs service.mains}; do
+  for sum in ${lib.escapeShellArgs sums}; do go mod download -C "$(dirname "$sum")"; done
+  for main in ${lib.escapeShellArgs mains}; do
     mkdir -p "$main"
     profile=off
     [[ ! -e $main/default.pgo ]] || profile=default.pgo

@@ -3,11 +3,11 @@
 service:
 { words, main }:
 let
-  inherit (service) arch name pkgs source;
+  inherit (service) arch name pkgs rootsAndZones source systemFiles;
   inherit (pkgs) lib;
   # Links become what they lead to, in src alone, as in the Dockerfile.
   files = ''
-    ${lib.optionalString service.systemFiles "cp -r --no-preserve=mode ${service.rootsAndZones}/. ."}
+    ${lib.optionalString systemFiles "cp -r --no-preserve=mode ${rootsAndZones}/. ."}
     for file in ${toString service.files}; do
       (cd ${source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
     done
@@ -34,7 +34,7 @@ let
       ${files}
       chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
-      if pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' .); then
+      if pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' . | xargs grep -l 'version https://git-lfs'); then
         echo "go-on-heroku: a pointer of Git LFS, not its file, is in $pointers: git lfs pull" >&2
         exit 1
       fi

@@ -1,20 +1,20 @@
 # Without vendor/: what `go mod download` lays into its cache, as buildGoModule's proxyVendor does it.
 service:
 let
-  inherit (service) name pkgs source sums;
+  inherit (service) name pkgs source src sums toolchain vendorHash;
   # In the name, so that the hash is checked again after a change.
-  contents = toString (map (sum: builtins.readFile "${service.src}/${sum}") sums);
+  contents = toString (map (sum: builtins.readFile "${src}/${sum}") sums);
 in
 pkgs.runCommand "${name}-modules-${builtins.substring 0 8 (builtins.hashString "sha256" contents)}"
   {
     nativeBuildInputs = [
-      service.toolchain
+      toolchain
       pkgs.cacert
     ];
     impureEnvVars = pkgs.lib.fetchers.proxyImpureEnvVars ++ [ "GOPROXY" ];
     outputHashMode = "recursive";
     outputHashAlgo = "sha256";
-    outputHash = service.vendorHash;
+    outputHash = vendorHash;
   }
   ''
     export HOME=$TMPDIR GOPATH=$TMPDIR GOCACHE=$TMPDIR/cache GOTOOLCHAIN=local

@@ -7,7 +7,9 @@ let
       given
     else
       wrong "src" given "a folder with a go.mod or go.work that git knows";
-  exists = path: builtins.pathExists "${src}/${path}";
+  isIgnored = import ./dockerignore.nix lib src;
+  exists =
+    path: builtins.pathExists "${src}/${path}" && !isIgnored (lib.removePrefix "./" path) "regular";
   is = pattern: value: builtins.isString value && builtins.match pattern value != null;
   isMain = path: path == null || is "[^/].*" path && exists "${path}/.";
   isFile =
@@ -54,10 +56,14 @@ let
   around = path: [ path ] ++ (if path == "." then [ ] else around (dirOf path));
   folders = lib.unique (lib.concatMap around (mains ++ map trim used));
   ofModules = name: builtins.filter exists (map (folder: "${folder}/${name}") folders);
+  hasVendor = folder: exists "${folder}/vendor/modules.txt";
   # Before go 1.14 in go.mod, Go must be told to use vendor/.
-  isOld = exists "go.mod" && matches "go 1[.]([0-9]|1[0-3])" (builtins.readFile "${src}/go.mod") != [ ];
-  vendorFlag = lib.optionalString (isOld && exists "vendor/modules.txt") " -mod=vendor";
-  sums = if exists "vendor/modules.txt" then [ ] else ofModules "go.sum";
+  isOld = builtins.all (version: builtins.compareVersions version "1.14" < 0) (
+    goLines (builtins.readFile "${src}/go.mod")
+  );
+  vendorFlag = lib.optionalString (hasVendor "." && exists "go.mod" && isOld) " -mod=vendor";
+  # Of the modules that have no vendor/. That of go.work is for all.
+  sums = builtins.filter (sum: !hasVendor (if work == [ ] then dirOf sum else ".")) (ofModules "go.sum");
 
   modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
   modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
@@ -77,7 +83,7 @@ let
     if is "[a-z][a-z0-9_-]*" type && words != [ ] && listOf (is "[^$[:space:]]+") words && isMain main then
       { inherit words main; }
     else
-      wrong "commands.${type}" command ''words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/${type}"; }'';
+      wrong "commands.${type}" command ''words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/${type}"; }, where main is a folder of src that git knows'';
 
   checked = {
     inherit src;
@@ -114,4 +120,6 @@ if unknown != [ ] then
 else if newer != [ ] then
   throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update"
 else
-  builtins.deepSeq checked (checked // { inherit mains matches modulePath sums vendorFlag; })
+  builtins.deepSeq checked (
+    checked // { inherit isIgnored mains matches modulePath sums vendorFlag; }
+  )

@@ -24,7 +24,7 @@ copy() {
 }
 # The layer is compressed before the push: the same way for every registry, and so that skopeo sends it as it is. Otherwise it would
 # call a layer gzip that is in the registry already, but not compressed.
-gzip=(--dest-compress --dest-compress-format gzip --dest-compress-level 9)
+gzip=(--dest-compress-format gzip --dest-compress-level 9)
 send=(--preserve-digests --retry-times 3)
 
 # One index of the images for linux/amd64 and linux/arm64, with the login that docker, podman and skopeo share. All is built before
@@ -65,7 +65,7 @@ while read -r type image id _; do
   id=$(<"$id")
   echo "Pushing $id to registry.$host/$app/$type"
   # Heroku takes Docker's own format only.
-  copy "${gzip[@]}" --format v2s2 "docker-archive:$image" "dir:$work/$type"
+  copy "${gzip[@]}" --dest-compress --format v2s2 "docker-archive:$image" "dir:$work/$type"
   copy "${send[@]}" --dest-authfile "$work/auth" "dir:$work/$type" "docker://registry.$host/$app/$type:latest"
   jq --null-input --arg type "$type" --arg id "$id" '{type: $type, docker_image: $id}' >>"$work/updates"
 done <<<"$chosen"

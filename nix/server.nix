@@ -1,10 +1,10 @@
 # The executable of a folder, on every system, the same to the byte as what the Dockerfile builds.
 service: main:
 let
-  inherit (service) dependencies name source;
+  inherit (service) dependencies ldflags name run source;
   inherit (service.pkgs.lib) escapeShellArg;
 in
-service.run "${name}-server"
+run "${name}-server"
   {
     allowedReferences = [ ]; # The image has no store.
     meta.mainProgram = "server";
@@ -12,7 +12,7 @@ service.run "${name}-server"
   ''
     cd ${source.server}
     main=${escapeShellArg (toString main)}
-    main=''${main:-$(GO111MODULE=off GOFLAGS= GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
+    main=''${main:-$(GO111MODULE=off GOFLAGS=''${GOFLAGS%% -mod=*} GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
     main=''${main//$PWD/.}
     if [[ -z $main || $main == *$'\n'* ]]; then
       echo "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not" ''${main:-none}: set main >&2
@@ -30,7 +30,7 @@ service.run "${name}-server"
       cd $TMPDIR/src
     fi
     export GOCACHE=$dependencies/cache GOMODCACHE=$dependencies/modules GODEBUG=goindex=0
-    ldflags="-s -w -buildid= "${escapeShellArg (toString service.ldflags)}
+    ldflags="-s -w -buildid= "${escapeShellArg (toString ldflags)}
     go build -C "$main" -v -ldflags "$ldflags" -o $TMPDIR/bin/
     install -D $TMPDIR/bin/* $out/bin/server
   ''

@@ -1,20 +1,8 @@
 # What the derivations see of src: each as little as it needs, so that an edit rebuilds little.
 service:
 let
-  inherit (service) matches src;
+  inherit (service) isIgnored src;
   inherit (service.pkgs) lib;
-  # .dockerignore is the list of names at the top that cannot change the executable, for both ways to build. Of its patterns
-  # Nix knows two, below. What it takes back, as by "!result/**", stays.
-  dockerignore = lib.concatMapStrings builtins.readFile (
-    builtins.filter builtins.pathExists [ "${src}/.dockerignore" ]
-  );
-  takenBack = matches "!/?([^/[:space:]]+).*" dockerignore;
-  isIgnored =
-    path:
-    builtins.elem path (matches "/?([^]/!#*?[:space:][]+)/?[[:space:]]*" dockerignore)
-    && !builtins.elem path ([ "vendor" ] ++ takenBack);
-  # Tests, and what may be secret.
-  isLeftOut = path: lib.hasSuffix "_test.go" path || lib.hasPrefix ".env" (baseNameOf path);
   # With `nix --store /folder`, the paths that a filter gets begin with that folder.
   top = builtins.unsafeDiscardStringContext "${src}/";
   only =
@@ -22,11 +10,11 @@ let
     builtins.path {
       name = "source";
       path = src;
-      filter = path: _: keep (lib.last (lib.splitString top path));
+      filter = path: keep (lib.last (lib.splitString top path));
     };
   # A path is in a folder, or is a folder that leads to it.
   within =
-    paths: path:
+    paths: path: _:
     builtins.any (
       wanted: lib.hasPrefix "${wanted}/" "${path}/" || lib.hasPrefix "${path}/" wanted
     ) paths;
@@ -36,13 +24,14 @@ let
     builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix "${server}" file) == null
     && builtins.match "go[.](mod|sum|work|work[.]sum)|default[.]pgo" (baseNameOf file) != null
     && builtins.pathExists file;
-  server = only (path: !isIgnored path && !isLeftOut path);
-  ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
+  server = only (path: type: !isIgnored path type);
+  files = lib.filesystem.listFilesRecursive server;
+  ofModules = builtins.filter isOfModule files;
+  vendors = map dirOf (builtins.filter (lib.hasSuffix "/vendor/modules.txt") files);
 in
 {
   inherit ofModules server;
-  all = only (_: true);
-  tests = only (path: !isIgnored path);
-  dependencies = only (within ([ "vendor" ] ++ map (lib.removePrefix "${server}/") ofModules));
-  dockerfiles = only (lib.hasPrefix "Dockerfile");
+  all = only (_: _: true);
+  dependencies = only (within (map (lib.removePrefix "${server}/") (ofModules ++ vendors)));
+  dockerfiles = only (path: _: lib.hasPrefix "Dockerfile" path);
 }

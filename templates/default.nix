@@ -3,12 +3,13 @@ let
   top = "${toString ../.}/";
   # Nix can leave out files of a template, but move none: what is in new/ moves by hand. A link would stop Nix halfway where there
   # is a file of that name.
-  excluded = "[.]ci|[.]dockerignore|[.]github/(images-.*|workflows/e2e[.]yml)|CONTRIBUTING[.]md|Dockerfile[.]web|README[.]md|docs|e2e|findings|flake[.](lock|nix)|nix|templates/(default[.]nix|existing)";
+  excluded = "[.]ci|[.]dockerignore|[.]github/workflows/e2e[.]yml|CONTRIBUTING[.]md|Dockerfile[.]web|README[.]md|docs|e2e|findings|flake[.](lock|nix)|nix|templates/(default[.]nix|existing)";
   next = first: ''
     Next, with an app's name of your own:
 
         ${first}
-        git add --all   # Nix sees only files that git knows
+        git add --all && nix flake lock && git add --all   # Nix sees only files that git knows
+        git commit --message "Deploy to Heroku"
         heroku create --stack container my-own-app
         nix run .#deploy -- my-own-app
 
@@ -26,7 +27,7 @@ in
     welcomeText = next "cp -r templates/new/. . && rm -r templates && git init --initial-branch main";
   };
   existing = {
-    description = "flake.nix, three files for Docker and .gitattributes, for an existing Go service";
+    description = "flake.nix, Dockerfile, .dockerignore, heroku.yml and .gitattributes, for a Go service that you have";
     path = ./existing;
     welcomeText = next "# Where there was a conflict, Nix has kept your file: merge it by hand.";
   };
