@@ -4,7 +4,7 @@ let
   file = builtins.filter builtins.pathExists [ "${src}/.dockerignore" ];
   lines = lib.splitString "\n" (lib.concatMapStrings builtins.readFile file);
   # "!" or nothing, and the pattern, without blanks and slashes around it.
-  parse = builtins.match "[[:space:]]*(!?)[.]?/*([^#/[:space:]]|[^#/[:space:]].*[^/[:space:]])[/[:space:]]*";
+  parse = builtins.match "[[:space:]]*(!?)([.]?/+)?([^#/[:space:]]|[^#/[:space:]].*[^/[:space:]])[/[:space:]]*";
   rules = builtins.filter builtins.isList (map parse lines);
   regex =
     builtins.replaceStrings
