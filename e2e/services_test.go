@@ -663,7 +663,7 @@ func TestAProgramThatATagBringsIsFound(t *testing.T) {
 // Many services have one of their own, which the template leaves alone.
 func TestBothWaysToBuildReadADockerignoreAlike(t *testing.T) {
 	s := newService(t, "strict", "")
-	run(t, s.dir, os.Environ(), `printf ' docs\r\n./assets\n/web/\nmy dir\n# data\n*.map\n**/keep\n!img\nimg\nlist/*\n!list/a\nvendor\n.hidden\n' >.dockerignore
+	run(t, s.dir, os.Environ(), `printf ' docs\r\n./assets\n/web/\nmy dir\n# data\n*.map\n**/keep\nimg\nlist/*\n!list/a\nvendor\n.hidden\n.git\n*.lock\n' >.dockerignore
 		for dir in docs assets web "my dir" data keep deep/keep img list vendor hidden; do mkdir -p "$dir" && echo >"$dir/file"; done
 		for file in x.map deep/x.map list/a list/b .env docs_test.go; do echo "// $file" >$file; done
 		printf 'package main\n\nimport (\n\t"embed"\n\t"net/http"\n)\n\n//go:embed all:*\nvar all embed.FS\n\nfunc init() { http.Handle("/all/", http.StripPrefix("/all/", http.FileServerFS(all))) }\n' >all.go

@@ -78,7 +78,7 @@ func TestTheReadmesSentencesNameNoOtherCommands(t *testing.T) {
 
 var moreCommands = []string{
 	"docker load <result", "go mod download", "go vet", // what others do
-	"go get", "git lfs pull", "docker buildx create --use", "docker buildx imagetools inspect", "docker images", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "heroku rollback v42", "heroku config:set", "heroku ps:exec", "heroku ps:scale web=1", "heroku config:set GODEBUG=gctrace=1", "heroku config:set USER=app", "nix build .#image.arm64.server", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
+	"go get", "git lfs pull", "docker buildx create --use", "docker buildx imagetools inspect", "docker images", "git diff", "heroku run", "heroku run bash", "heroku run --type migrate migrate", "go build", "heroku rollback v42", "heroku config:set", "heroku ps:exec", "heroku ps:scale web=1", "heroku config:set GODEBUG=gctrace=1", "heroku config:set USER=app", "nix build .#image.arm64.server", "nix build", "git add --force vendor", // with what only the reader knows, or what fails
 }
 
 func TestTheReadmesRoutesAnswer(t *testing.T) {
@@ -221,7 +221,7 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"heroku create --stack container my-pages":                                 w.standsIn("e2e/examples_test.go"),
 		"nix run .#deploy -- my-pages":                                             w.standsIn("e2e/examples_test.go"),
 
-		`git grep -l heroku-go-example -- ':!vendor' | xargs perl -pi -e 's/heroku-go-example/my-service/'`: w.rename,
+		`git grep -l heroku-go-example -- ':!vendor' | xargs perl -pi -e 's/heroku-go-example/my-service/g'`: w.rename,
 		"git clone --depth 1 https://github.com/OWNER/NAME ../go-on-heroku":                                 w.clone,
 		"cp -r ../go-on-heroku/templates/existing/. .":                                                      w.clone,
 		"cp -r templates/new/. .": w.standsIn("README.md"), // Another test takes these from there.
