@@ -680,6 +680,22 @@ func TestBothWaysToBuildReadADockerignoreAlike(t *testing.T) {
 	}
 }
 
+func TestADockerignoreMayNameWhatItKeeps(t *testing.T) {
+	s := newService(t, "programs", `main = "./cmd/web"; files = [ "templates" ];`)
+	run(t, s.dir, os.Environ(), `printf '*\n!cmd\n!internal\n! go.mod\n!templates/*.html\n[^a]*.txt\n' >.dockerignore
+		mkdir templates && touch templates/index.html templates/notes cmd/web/x.txt && git add --all`)
+	const tag = "heroku-go-example-e2e:kept"
+	s.docker(t, classic, tag, "MAIN=cmd/web", "FILES=templates")
+	if string(server(t, tag)) != read(t, s.built(t, "server")+"/bin/server") {
+		t.Error("docker and Nix give different executables")
+	}
+	run(t, s.dir, os.Environ(), "docker load <"+s.built(t, "image"))
+	atEnd(t, func() { exec.Command("docker", "rmi", "programs").Run() })
+	if got, want := files(t, "programs"), files(t, tag); !slices.Equal(got, want) {
+		t.Errorf("Nix lays the files %q into the image, Docker %q", got, want)
+	}
+}
+
 // A dyno has no user's name, and a process may write below /tmp alone.
 func TestTheCuresForWhatADynoLacksHelp(t *testing.T) {
 	s := newService(t, "strict", "")
@@ -805,8 +821,10 @@ func TestTheTemplatesFilesAreThisProjects(t *testing.T) {
 			t.Error(name + " differs")
 		}
 	}
-	if !strings.HasPrefix(ours(".dockerignore"), theirs(".dockerignore")) {
-		t.Error(".dockerignore does not begin with the template's")
+	for _, name := range []string{".dockerignore", "templates/new/.dockerignore"} {
+		if !strings.HasPrefix(ours(name), theirs(".dockerignore")) {
+			t.Error(name + " does not begin with the template's")
+		}
 	}
 	if block := regexp.MustCompile("(?s)```nix\n(.*?)```").FindStringSubmatch(ours("README.md")); theirs("flake.nix") != block[1] {
 		t.Errorf("the README shows another flake.nix: %s", block[1])

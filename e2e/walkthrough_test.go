@@ -222,8 +222,8 @@ func TestTheReadmesCommandsLeadFromACheckoutToARunningApp(t *testing.T) {
 		"nix run .#deploy -- my-pages":                                             w.standsIn("e2e/examples_test.go"),
 
 		`git grep -l heroku-go-example -- ':!vendor' | xargs perl -pi -e 's/heroku-go-example/my-service/g'`: w.rename,
-		"git clone --depth 1 https://github.com/OWNER/NAME ../go-on-heroku":                                 w.clone,
-		"cp -r ../go-on-heroku/templates/existing/. .":                                                      w.clone,
+		"git clone --depth 1 https://github.com/OWNER/NAME ../go-on-heroku":                                  w.clone,
+		"cp -r ../go-on-heroku/templates/existing/. .":                                                       w.clone,
 		"cp -r templates/new/. .": w.standsIn("README.md"), // Another test takes these from there.
 		"git rm -r --quiet .ci .github/workflows/e2e.yml CONTRIBUTING.md Dockerfile.web docs e2e findings flake.lock nix templates": w.standsIn("README.md"),
 		"heroku ps":                                         w.succeeds("web.1: up"),

@@ -19,7 +19,7 @@ let
         tar --numeric-owner -tvf "$layer" | tr -s ' ' | cut -d ' ' -f 1,2,6 >list
         test 3 = $(grep -Fxc -e 'drwxr-xr-x 0/0 ./' -e '-rwxr-xr-x 0/0 ./server' -e 'drwxrwxrwt 0/0 ./tmp/' list)
         mkdir expected
-        (cd expected && ${image.files})
+        (cd expected && ${image.copyFiles})
         test $(wc -l <list) = $(($(find expected | wc -l) + 2))
         tar -xOf "$layer" ./server | cmp - ${image.server}/bin/server
 

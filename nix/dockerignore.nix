@@ -4,18 +4,21 @@ let
   file = builtins.filter builtins.pathExists [ "${src}/.dockerignore" ];
   lines = lib.splitString "\n" (lib.concatMapStrings builtins.readFile file);
   # "!" or nothing, and the pattern, without blanks and slashes around it.
-  parse = builtins.match "[[:space:]]*(!?)([.]?/+)?([^#/[:space:]]|[^#/[:space:]].*[^/[:space:]])[/[:space:]]*";
+  parse = builtins.match "[[:space:]]*(!?)[[:space:]]*([.]?/+)?([^#/[:space:]]|[^#/[:space:]].*[^/[:space:]])[/[:space:]]*";
   rules = builtins.filter builtins.isList (map parse lines);
   regex =
     builtins.replaceStrings
-      (lib.splitString " " "**/ ** * ? . + ( ) { } | ^ $")
-      (lib.splitString " " "(.*/)? .* [^/]* [^/] [.] [+] [(] [)] [{] [}] [|] \\^ [$]");
+      (lib.splitString " " "[^ **/ ** * ? . + ( ) { } | ^ $")
+      (lib.splitString " " "[^ (.*/)? .* [^/]* [^/] [.] [+] [(] [)] [{] [}] [|] \\^ [$]");
   matches = path: rule: builtins.match "${regex (lib.last rule)}(/.*)?" path != null;
   last = path: lib.last ([ [ "!" ] ] ++ builtins.filter (matches path) rules);
   # A folder that is left out may hold what a "!" takes back.
   holds =
     path: rule:
-    builtins.head rule == "!"
-    && (lib.hasPrefix "${path}/" (lib.last rule) || lib.hasPrefix "**" (lib.last rule));
+    let
+      start = builtins.head (builtins.split "[*?[]" (lib.last rule));
+    in
+    builtins.head rule == "!" && (lib.hasPrefix start "${path}/" || lib.hasPrefix "${path}/" start);
 in
-path: type: builtins.head (last path) == "" && !(type == "directory" && builtins.any (holds path) rules)
+path: type:
+builtins.head (last path) == "" && !(type == "directory" && builtins.any (holds path) rules)

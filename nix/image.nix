@@ -3,12 +3,12 @@
 service:
 { words, main }:
 let
-  inherit (service) arch name pkgs rootsAndZones source systemFiles;
+  inherit (service) arch files name pkgs rootsAndZones source systemFiles;
   inherit (pkgs) lib;
   # Links become what they lead to, in src alone, as in the Dockerfile.
-  files = ''
+  copyFiles = ''
     ${lib.optionalString systemFiles "cp -r --no-preserve=mode ${rootsAndZones}/. ."}
-    for file in ${toString service.files}; do
+    for file in ${toString files}; do
       (cd ${source.server} && ! find -L $file -exec realpath {} + | grep -v "^$PWD/" && cp -rL --parents $file $OLDPWD && chmod -R u+w $OLDPWD)
     done
   '';
@@ -31,7 +31,7 @@ let
     architecture = arch; # Otherwise it would be that of the system that builds.
     # dockerTools makes / writable for its group. Heroku's dynos bring no /tmp along.
     extraCommands = ''
-      ${files}
+      ${copyFiles}
       chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
       if pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' . | xargs grep -l 'version https://git-lfs'); then
@@ -53,7 +53,7 @@ image.overrideAttrs (
   final: previous: {
     meta.description = "Container image of ${name}, one static file";
     passthru = previous.passthru or { } // {
-      inherit files server words;
+      inherit copyFiles server words;
       sbom = import ./sbom.nix service server;
       # `nix build .#image.arm64` builds the same for linux/arm64.
       arm64 = import ./image.nix (service.for "arm64") { inherit words main; };

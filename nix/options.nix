@@ -9,7 +9,12 @@ let
       wrong "src" given "a folder with a go.mod or go.work that git knows";
   isIgnored = import ./dockerignore.nix lib src;
   exists =
-    path: builtins.pathExists "${src}/${path}" && !isIgnored (lib.removePrefix "./" path) "regular";
+    path:
+    let
+      file = "${src}/${path}";
+      clean = lib.removePrefix "./" (lib.removeSuffix "/." path);
+    in
+    builtins.pathExists file && (clean == "." || !isIgnored clean (builtins.readFileType file));
   is = pattern: value: builtins.isString value && builtins.match pattern value != null;
   isMain = path: path == null || is "[^/].*" path && exists "${path}/.";
   isFile =
@@ -63,7 +68,9 @@ let
   );
   vendorFlag = lib.optionalString (hasVendor "." && exists "go.mod" && isOld) " -mod=vendor";
   # Of the modules that have no vendor/. That of go.work is for all.
-  sums = builtins.filter (sum: !hasVendor (if work == [ ] then dirOf sum else ".")) (ofModules "go.sum");
+  sums = builtins.filter (sum: !hasVendor (if work == [ ] then dirOf sum else ".")) (
+    ofModules "go.sum"
+  );
 
   modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
   modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
@@ -101,7 +108,7 @@ let
       if sums == [ ] then
         check "vendorHash" null "null, as nothing is downloaded" (hash: hash == null)
       else
-        check "vendorHash" null ''a hash, or "" to be told it, as git knows no vendor/'' (is "(sha256-.*)?");
+        check "vendorHash" null ''a hash, or "" to be told it, as git knows no vendor/, or .dockerignore leaves it out'' (is "(sha256-.*)?");
     # "--" ends the flags: a program that takes no arguments accepts it.
     commands =
       builtins.mapAttrs

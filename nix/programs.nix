@@ -29,6 +29,6 @@ let
 in
 {
   push = program "push" (read ./push.sh) "Push ${name} to a registry";
-  deploy = program "deploy" (read ./push.sh + read ./deploy.sh) "Push ${name} to Heroku and release it";
+  deploy = program "deploy" (read ./push.sh + read ./deploy.sh) "Release ${name} on Heroku";
   verify = program "verify" (read ./verify.sh) "Say whether what runs is this ${name}";
 }
