@@ -64,7 +64,6 @@ func main() {
 	push("dir:compressed", "compressed-before")
 }
 
-
 func copyImage(from string, to imagetypes.ImageReference, destination *imagetypes.SystemContext) {
 	policy := must(signature.NewPolicyContext(&signature.Policy{Default: signature.PolicyRequirements{signature.NewPRInsecureAcceptAnything()}}))
 	options := &copy.Options{DestinationCtx: destination, PreserveDigests: strings.HasPrefix(from, "dir:")}

@@ -44,7 +44,7 @@ compare() {
   [[ $3 != unknown ]] || verdict='not said'
   table+=$(printf '\n%-16s %-20s %-20s %s' "$1" "${2:0:19}" "${3:0:19}" "$verdict")
 }
-while read -r type _ id executable _; do
+while read -r type _ id executable; do
   if [[ -n $app ]]; then
     there=nothing
     ! has "$type" '' "$formation" || there=$(grep "^$type " <<<"$formation" | cut -d ' ' -f 3)
