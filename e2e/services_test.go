@@ -473,7 +473,7 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		`commands.web = "";`:                   `commands.web = {"word":""}: want`,
 		`commands.Web = "web";`:                `commands.Web = {"word":"web"}: want`,
 		`commands.worker.main = "cmd/nope";`:   `commands.worker = {"main":"cmd/nope"}: want`,
-		`commands.worker.mian = "cmd/worker";`: `unexpected argument 'mian'`,
+		`commands.worker.mian = "cmd/worker";`: `commands.worker = {"mian":"cmd/worker"}: want words`,
 		`maxSize = "3 MB";`:                    `maxSize = "3 MB": want null or a number of bytes`,
 		`maxSize = 0;`:                         `maxSize = 0: want`,
 		`mains = "cmd/web";`:                   `unknown option mains`,

@@ -7,10 +7,7 @@
 failed=1 # The exit code. For verify, 1 says that something differs.
 [[ $PROGRAM != verify ]] || failed=2
 state=   # What an error says at its end.
-fail() {
-  echo "$PROGRAM: $1" >&2
-  exit "${2:-$failed}"
-}
+fail() { echo "$PROGRAM: $1" >&2; exit "${2:-$failed}"; }
 work=$(mktemp -d 2>/dev/null) || fail 'cannot make a temporary folder'
 trap 'rm -rf "$work"' EXIT
 trap 'echo "$PROGRAM: interrupted$state" >&2; exit 130' HUP INT TERM
@@ -37,10 +34,7 @@ api() {
   local status message
   status=$(curl --disable --config "$work/curl" --request "$1" "https://api.$host$2" "${@:3}" \
     --output "$work/answer" --write-out '%{http_code}' 2>"$work/error") || fail "$(head -n 1 "$work/error")$state"
-  message=$(jq --raw-output '.message?' "$work/answer" 2>/dev/null) || {
-    message=$status
-    status='something else than JSON'
-  }
+  message=$(jq --raw-output '.message?' "$work/answer" 2>/dev/null) || fail "api.$host answers something else than JSON: $status$state"
   case "$1 $status" in
     *\ 2??) cat "$work/answer" ;;
     *\ 401) fail "api.$host does not take the token from $origin: run 'heroku login', or correct HEROKU_API_KEY" ;;

@@ -3,29 +3,26 @@
 # the service leave it as it is.
 service:
 let
-  inherit (service) mains matches modulePath name run source std sums;
-  inherit (service.pkgs) lib;
-  modules = builtins.listToAttrs (
-    map (file: lib.nameValuePair (modulePath file) [ (dirOf file) ]) (
-      builtins.filter (lib.hasSuffix "/go.mod") source.ofModules
-    )
-  );
+  inherit (service) lib mains matches modulePath name run source std sums;
+  goMods = builtins.filter (lib.hasSuffix "/go.mod") source.ofModules;
+  modules = {
+    "." = [ ];
+  }
+  // builtins.listToAttrs (map (file: lib.nameValuePair (modulePath file) [ (dirOf file) ]) goMods);
   # The folder of a package, if it is the service's own.
   folderOf =
     package:
-    let
-      parent = map (folder: "${folder}/${baseNameOf package}") (folderOf (dirOf package));
-    in
-    modules.${package} or (if package == "." then [ ] else parent);
+    modules.${package} or (
+      map (parent: "${parent}/${baseNameOf package}") (folderOf (dirOf package))
+    );
   # Imports come before declarations. A match on a whole file would overflow Nix's stack.
   head =
-    file: builtins.head (builtins.split "\n(const|func|type|var)[[:space:](]" (builtins.readFile file));
+    file: lib.head (builtins.split "\n(const|func|type|var)[[:space:](]" (builtins.readFile file));
   imported = matches ''(import)?[[:space:]]*[[:alnum:]_.]*[[:space:]]*"([[:alnum:]][[:alnum:]_.~/+-]*)".*'';
-  list = folder: if builtins.pathExists "${folder}/." then builtins.readDir folder else { };
   importsOf =
     folder:
     let
-      types = list folder;
+      types = if builtins.pathExists "${folder}/." then builtins.readDir folder else { };
       isGo = name: builtins.match "[^_.].*[.]go" name != null && types.${name} == "regular";
     in
     lib.concatMap (name: imported (head "${folder}/${name}")) (
@@ -34,7 +31,8 @@ let
   # As Go does it, from main on: what it does not read may be anything.
   packages = builtins.genericClosure {
     startSet = map (main: { key = "${source.server}/${main}"; }) mains;
-    operator = package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
+    operator =
+      package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
   };
   imports = builtins.filter (package: folderOf package == [ ]) (
     lib.concatMap (package: importsOf package.key) packages

@@ -1,9 +1,7 @@
 # shellcheck shell=bash
 # Then `deploy` releases all images at once, as `heroku container:release` does it.
 
-newest_release() {
-  api GET "/apps/$app/releases" --header "$accept" --header 'Range: version ..; max=1, order=desc' | jq '.[0]'
-}
+newest_release() { api GET "/apps/$app/releases" --header "$accept" --header 'Range: version ..; max=1, order=desc' | jq '.[0]'; }
 before=$(newest_release)
 state="; 'heroku releases --app $app' says whether it is released"
 formation=$(api PATCH "/apps/$app/formation" --header "$accept.docker-releases" --header 'Content-Type: application/json' \

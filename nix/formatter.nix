@@ -5,11 +5,7 @@ let
 in
 pkgs.writeShellApplication {
   name = "${name}-format";
-  runtimeInputs = [
-    pkgs.findutils
-    pkgs.nixfmt
-    toolchain
-  ];
+  runtimeInputs = [ toolchain ] ++ builtins.attrValues { inherit (pkgs) findutils nixfmt; };
   text = ''
     [[ $# -gt 0 ]] || set -- .
     own=('(' -name vendor -o -name testdata -o -name .tools ')' -prune -o -type f)

@@ -3,8 +3,7 @@
 service:
 { words, main }:
 let
-  inherit (service) arch files name pkgs rootsAndZones source systemFiles;
-  inherit (pkgs) lib;
+  inherit (service) arch files lib name pkgs rootsAndZones source systemFiles;
   # Links become what they lead to, in src alone, as in the Dockerfile.
   copyFiles = ''
     ${lib.optionalString systemFiles "cp -r --no-preserve=mode ${rootsAndZones}/. ."}
@@ -15,16 +14,12 @@ let
   server = import ./server.nix service main;
   # Otherwise tar writes the owner's names into the layer, and the group 0 is "root" on Linux and "wheel" on macOS. Files are from
   # 1970, which net/http takes for no date: by any other, browsers would keep a file that a release has changed.
-  reproducibly =
-    name: arguments:
-    pkgs.runCommand name (
-      arguments
-      // {
-        SOURCE_DATE_EPOCH = "0";
-        TAR_OPTIONS = "--numeric-owner";
-      }
-    );
-  image = (pkgs.dockerTools.override { runCommand = reproducibly; }).buildImage {
+  reproducible = {
+    SOURCE_DATE_EPOCH = "0";
+    TAR_OPTIONS = "--numeric-owner";
+  };
+  runCommand = name: arguments: pkgs.runCommand name (arguments // reproducible);
+  image = (pkgs.dockerTools.override { inherit runCommand; }).buildImage {
     inherit name;
     tag = "latest";
     compressor = "none"; # The push compresses the layer.
@@ -34,10 +29,8 @@ let
       ${copyFiles}
       chmod -R u+rwX,go=rX .
       install -m 755 ${server}/bin/server server
-      if pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' . | xargs grep -l 'version https://git-lfs'); then
-        echo "go-on-heroku: a pointer of Git LFS, not its file, is in $pointers: git lfs pull" >&2
-        exit 1
-      fi
+      ! pointers=$(grep -rlE '^oid sha256:[0-9a-f]{64}$' . | xargs grep -l 'version https://git-lfs') ||
+        { echo "go-on-heroku: a pointer of Git LFS, not its file, is in $pointers: git lfs pull"; exit 1; } >&2
       mkdir -m 1777 tmp
     '';
     config = {
@@ -49,20 +42,17 @@ let
     };
   };
 in
-image.overrideAttrs (
-  final: previous: {
-    meta.description = "Container image of ${name}, one static file";
-    passthru = previous.passthru or { } // {
-      inherit copyFiles server words;
-      sbom = import ./sbom.nix service server;
-      # `nix build .#image.arm64` builds the same for linux/arm64.
-      arm64 = import ./image.nix (service.for "arm64") { inherit words main; };
-      # `nix build .#image.id` puts the image's ID, as Heroku shows it, into the file `result`. With the containerd
-      # image store, `docker images` shows another digest, that of the manifest.
-      id = pkgs.runCommand "${name}-image-id" { nativeBuildInputs = [ pkgs.jq ]; } ''
-        config=$(tar -xOf ${final.finalPackage} manifest.json | jq --raw-output '.[0].Config')
-        echo "sha256:$(tar -xOf ${final.finalPackage} "$config" | sha256sum | cut -d ' ' -f 1)" >$out
-      '';
-    };
-  }
-)
+image
+// {
+  inherit copyFiles server words;
+  meta = image.meta // { description = "Container image of ${name}, one static file"; };
+  sbom = import ./sbom.nix service server;
+  # `nix build .#image.arm64` builds the same for linux/arm64.
+  arm64 = import ./image.nix (service.for "arm64") { inherit words main; };
+  # `nix build .#image.id` puts the image's ID, as Heroku shows it, into the file `result`. With the containerd
+  # image store, `docker images` shows another digest, that of the manifest.
+  id = pkgs.runCommand "${name}-image-id" { nativeBuildInputs = [ pkgs.jq ]; } ''
+    config=$(tar -xOf ${image} manifest.json | jq --raw-output '.[0].Config')
+    echo "sha256:$(tar -xOf ${image} "$config" | sha256sum | cut -d ' ' -f 1)" >$out
+  '';
+}

@@ -1,20 +1,10 @@
 # Checks the options, which docs/existing.md lists, and fills in their defaults.
 lib: goVersion: options:
 let
-  given = lib.removeSuffix "/" (toString (options.src or "null"));
-  src =
-    if builtins.pathExists "${given}/go.mod" || builtins.pathExists "${given}/go.work" then
-      given
-    else
-      wrong "src" given "a folder with a go.mod or go.work that git knows";
-  isIgnored = import ./dockerignore.nix lib src;
-  exists =
-    path:
-    let
-      file = "${src}/${path}";
-      clean = lib.removePrefix "./" (lib.removeSuffix "/." path);
-    in
-    builtins.pathExists file && (clean == "." || !isIgnored clean (builtins.readFileType file));
+  src = lib.removeSuffix "/" (toString (options.src or "null"));
+  source = import ./source.nix lib src;
+  exists = path: builtins.pathExists "${source.server}/${path}";
+  read = path: builtins.readFile "${source.server}/${path}";
   is = pattern: value: builtins.isString value && builtins.match pattern value != null;
   isMain = path: path == null || is "[^/].*" path && exists "${path}/.";
   isFile =
@@ -40,20 +30,17 @@ let
       builtins.filter builtins.isList (map (builtins.match pattern) (lib.splitString "\n" text))
     );
   # Docker downloads a newer Go for these lines. Nix has one alone.
-  goLines = matches "[[:space:]]*(go|toolchain)[[:space:]]+(go)?([0-9][^[:space:]]*).*";
-  newer = builtins.filter (version: builtins.compareVersions version goVersion > 0) (
-    lib.concatMap (file: goLines (builtins.readFile "${src}/${file}")) (ofModules "go.mod" ++ work)
-  );
+  goLines =
+    file: matches "[[:space:]]*(go|toolchain)[[:space:]]+(go)?([0-9][^[:space:]]*).*" (read file);
+  newer = builtins.filter (lib.versionOlder goVersion) (lib.concatMap goLines (goMods ++ work));
 
   work = builtins.filter exists [ "go.work" ];
-  used = matches ''(use)?[[:space:]]*"?([.][^[:space:]"]*).*'' (
-    lib.concatMapStrings (file: builtins.readFile "${src}/${file}") work
-  );
+  used = matches ''(use)?[[:space:]]*"?([.][^[:space:]"]*).*'' (lib.concatMapStrings read work);
   # Where the packages main are, or may be.
   mains = lib.unique (lib.concatMap mainsOf (builtins.attrValues checked.commands));
   mainsOf = { main, ... }: if main == null then [ "." ] ++ inCmd else [ (trim main) ];
   trim = path: lib.removePrefix "./" (lib.removeSuffix "/" path);
-  cmd = if exists "cmd/." then builtins.readDir "${src}/cmd" else { };
+  cmd = if exists "cmd/." then builtins.readDir "${source.server}/cmd" else { };
   inCmd = map (name: "cmd/${name}") (
     builtins.filter (name: cmd.${name} == "directory") (builtins.attrNames cmd)
   );
@@ -61,36 +48,34 @@ let
   around = path: [ path ] ++ (if path == "." then [ ] else around (dirOf path));
   folders = lib.unique (lib.concatMap around (mains ++ map trim used));
   ofModules = name: builtins.filter exists (map (folder: "${folder}/${name}") folders);
-  hasVendor = folder: exists "${folder}/vendor/modules.txt";
+  goMods = ofModules "go.mod";
+  # That of go.work is for all.
+  hasVendor = folder: exists "${if work == [ ] then folder else "."}/vendor/modules.txt";
+  # Of the modules that have none.
+  sums = builtins.filter (sum: !hasVendor (dirOf sum)) (ofModules "go.sum");
   # Before go 1.14 in go.mod, Go must be told to use vendor/.
-  isOld = builtins.all (version: builtins.compareVersions version "1.14" < 0) (
-    goLines (builtins.readFile "${src}/go.mod")
-  );
-  vendorFlag = lib.optionalString (hasVendor "." && exists "go.mod" && isOld) " -mod=vendor";
-  # Of the modules that have no vendor/. That of go.work is for all.
-  sums = builtins.filter (sum: !hasVendor (if work == [ ] then dirOf sum else ".")) (
-    ofModules "go.sum"
-  );
+  isOld = file: builtins.all (version: lib.versionOlder version "1.14") (goLines file);
+  modFlag = lib.optionalString (hasVendor "." && exists "go.mod" && isOld "go.mod") " -mod=vendor";
 
   modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
   modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
-  moduleParts = lib.splitString "/" (modulePath "${src}/${builtins.head (ofModules "go.mod")}");
+  moduleParts = lib.splitString "/" (modulePath "${source.server}/${builtins.head goMods}");
   # The last part of the module's path that is not a version.
   moduleName = lib.toLower (lib.last (builtins.filter (part: !is "v[0-9]+" part) moduleParts));
 
   command =
-    type:
-    {
-      word ? "--",
-      main ? checked.main,
-    }@command:
+    type: value:
     let
-      words = if builtins.isList word then word else [ word ];
+      given = if builtins.isAttrs value then value else { word = value; };
+      words = lib.toList (given.word or "--"); # "--" ends the flags: any program accepts it.
+      main = given.main or checked.main;
+      areWords = words != [ ] && listOf (is "[^$[:space:]]+") words;
+      known = listOf (is "main|word") (builtins.attrNames given);
     in
-    if is "[a-z][a-z0-9_-]*" type && words != [ ] && listOf (is "[^$[:space:]]+") words && isMain main then
+    if is "[a-z][a-z0-9_-]*" type && known && areWords && isMain main then
       { inherit words main; }
     else
-      wrong "commands.${type}" command ''words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/${type}"; }, where main is a folder of src that git knows'';
+      wrong "commands.${type}" given ''words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/${type}"; }, where main is a folder of src that git knows'';
 
   checked = {
     inherit src;
@@ -109,24 +94,20 @@ let
         check "vendorHash" null "null, as nothing is downloaded" (hash: hash == null)
       else
         check "vendorHash" null ''a hash, or "" to be told it, as git knows no vendor/, or .dockerignore leaves it out'' (is "(sha256-.*)?");
-    # "--" ends the flags: a program that takes no arguments accepts it.
-    commands =
-      builtins.mapAttrs
-        (type: value: command type (if builtins.isAttrs value then value else { word = value; }))
-        (
-          check "commands" { web = "--"; } "a set of process types" (set: builtins.isAttrs set && set != { })
-        );
+    commands = builtins.mapAttrs command (
+      check "commands" { web = "--"; } "a set of process types" (v: builtins.isAttrs v && v != { })
+    );
     maxSize = check "maxSize" null "null or a number of bytes" (
       size: size == null || builtins.isInt size && size > 0
     );
   };
   unknown = builtins.attrNames (removeAttrs options (builtins.attrNames checked));
 in
-if unknown != [ ] then
+if !builtins.any builtins.pathExists [ "${src}/go.mod" "${src}/go.work" ] then
+  wrong "src" src "a folder with a go.mod or go.work that git knows"
+else if unknown != [ ] then
   throw "go-on-heroku: unknown option ${toString unknown}"
 else if newer != [ ] then
   throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update"
 else
-  builtins.deepSeq checked (
-    checked // { inherit isIgnored mains matches modulePath sums vendorFlag; }
-  )
+  builtins.deepSeq checked (checked // { inherit mains matches modFlag modulePath source sums; })

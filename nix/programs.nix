@@ -1,26 +1,25 @@
 # `nix run .#push -- APP`, `nix run .#deploy -- APP` and `nix run .#verify -- APP`, without Docker and without root.
 service:
 let
-  inherit (service) commit images name;
-  inherit (service.pkgs) lib regclient writeShellApplication;
+  inherit (service) commit images lib name pkgs suffix;
   read = builtins.readFile;
   # For the push to any registry, which builds it when it runs.
-  arm64 = image: " ${builtins.unsafeDiscardOutputDependency image.arm64.drvPath}";
+  arm64 = image: builtins.unsafeDiscardOutputDependency image.arm64.drvPath;
   program =
     command: text: description:
-    writeShellApplication {
+    pkgs.writeShellApplication {
       name = "${name}-${command}";
       runtimeInputs = [
-        regclient.regctl
+        pkgs.regclient.regctl
       ]
-      ++ builtins.attrValues { inherit (service.pkgs) coreutils curl gnugrep jq skopeo; };
+      ++ builtins.attrValues { inherit (pkgs) coreutils curl gnugrep jq skopeo; };
       runtimeEnv = {
         PROGRAM = command;
         COMMIT = lib.optionalString (command == "verify") commit;
         IMAGES = lib.concatMapAttrsStringSep "\n" (
           type: image:
           "${type} ${image} ${image.id} ${image.server}/bin/server"
-          + lib.optionalString (command == "push") (arm64 image)
+          + lib.optionalString (command == "push") " ${arm64 image} ${suffix type}"
         ) images;
       };
       text = read ./api.sh + text;

@@ -3,10 +3,8 @@
 
 app=${1:-}
 repository=
-if [[ $PROGRAM == push && $app =~ ^([A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+)(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$ ]]; then
-  repository=${BASH_REMATCH[1]}
-  tag=${BASH_REMATCH[4]:-:latest}
-fi
+[[ $PROGRAM == push && $app =~ ^([A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+)(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$ ]] &&
+  repository=${BASH_REMATCH[1]} tag=${BASH_REMATCH[4]:-:latest}
 or=
 [[ $PROGRAM != push ]] || or=', or -- REGISTRY/NAME:TAG [PROCESS_TYPE]'
 [[ $# -le 2 && ($repository || $app =~ ^[a-z][a-z0-9-]*$) && ${2-web} =~ ^[a-z][a-z0-9_-]*$ ]] ||
@@ -33,17 +31,15 @@ if [[ $repository ]]; then
   command -v nix >/dev/null || fail 'nix builds the image for arm64: want it in PATH'
   [[ ! ${repository,,} =~ ^(localhost|127\.[0-9.]+)[:/] ]] || send+=(--dest-tls-verify=false) # As docker does it.
   state='; nothing is pushed'
-  while read -r type image _ _ arm64; do
+  while read -r type image _ _ arm64 _; do
     layout=$work/$type
     arm64=$(nix --extra-experimental-features nix-command build --no-link --print-out-paths "$arm64^out") || fail "cannot build $type for arm64$state"
     copy "${gzip[@]}" "docker-archive:$image" "oci:$layout:amd64"
     copy "${gzip[@]}" "docker-archive:$arm64" "oci:$layout:arm64"
     regctl index create "ocidir://$layout:index" --ref "ocidir://$layout:amd64" --ref "ocidir://$layout:arm64" 2>"$work/error" || fail "$(tail -n 1 "$work/error")$state"
   done <<<"$chosen"
-  first=$(grep --max-count 1 '^web ' <<<"$IMAGES" || head -n 1 <<<"$IMAGES")
-  while read -r type _; do
-    name=$repository
-    [[ $type == "${first%% *}" ]] || name+=-$type
+  while read -r type _ _ _ _ suffix; do
+    name=$repository$suffix
     state="; $name$tag is as it was, or this index"
     echo "Pushing $type to $name$tag" >&2
     copy "${send[@]}" --multi-arch all --format oci --digestfile "$work/digest" "oci:$work/$type:index" "docker://$name$tag"

@@ -1,8 +1,7 @@
 # The executable of a folder, on every system, the same to the byte as what the Dockerfile builds.
 service: main:
 let
-  inherit (service) dependencies ldflags name run source;
-  inherit (service.pkgs.lib) escapeShellArg;
+  inherit (service) dependencies ldflags lib name run source;
 in
 run "${name}-server"
   {
@@ -11,13 +10,11 @@ run "${name}-server"
   }
   ''
     cd ${source.server}
-    main=${escapeShellArg (toString main)}
+    main=${lib.escapeShellArg (toString main)}
     main=''${main:-$(GO111MODULE=off GOFLAGS=''${GOFLAGS%% -mod=*} GOCACHE=$TMPDIR go list -e -find -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' . ./cmd/*/)}
     main=''${main//$PWD/.}
-    if [[ -z $main || $main == *$'\n'* ]]; then
-      echo "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not" ''${main:-none}: set main >&2
-      exit 1
-    fi
+    [[ $main && $main != *$'\n'* ]] ||
+      { echo "go-on-heroku: main = null: want one package main in . and cmd/* that git knows, not" ''${main:-none}: set main; exit 1; } >&2
     # Read in place: a copy, even of links, takes seconds. Builders cannot write to the store, and what go would write there
     # can be missing, but for its index of packages: hence goindex=0. Without a sandbox, root can write there.
     dependencies=${dependencies}
@@ -30,7 +27,7 @@ run "${name}-server"
       cd $TMPDIR/src
     fi
     export GOCACHE=$dependencies/cache GOMODCACHE=$dependencies/modules GODEBUG=goindex=0
-    ldflags="-s -w -buildid= "${escapeShellArg (toString ldflags)}
+    ldflags="-s -w -buildid= "${lib.escapeShellArg (toString ldflags)}
     go build -C "$main" -v -ldflags "$ldflags" -o $TMPDIR/bin/
     install -D $TMPDIR/bin/* $out/bin/server
   ''

@@ -1,8 +1,7 @@
 # What the derivations see of src: each as little as it needs, so that an edit rebuilds little.
-service:
+lib: src:
 let
-  inherit (service) isIgnored src;
-  inherit (service.pkgs) lib;
+  isIgnored = import ./dockerignore.nix lib src;
   # With `nix --store /folder`, the paths that a filter gets begin with that folder.
   top = builtins.unsafeDiscardStringContext "${src}/";
   only =
@@ -21,17 +20,16 @@ let
   # go.mod and go.work may name modules in other folders, but not where Go does not look. A profile changes how dependencies are compiled.
   isOfModule =
     file:
-    builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix "${server}" file) == null
-    && builtins.match "go[.](mod|sum|work|work[.]sum)|default[.]pgo" (baseNameOf file) != null
+    builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix server file) == null
+    && builtins.match ".*/(go[.](mod|sum|work(.sum)?)|default.pgo|vendor/modules.txt)" file != null
     && builtins.pathExists file;
   server = only (path: type: !isIgnored path type);
-  files = lib.filesystem.listFilesRecursive server;
-  ofModules = builtins.filter isOfModule files;
-  vendors = map dirOf (builtins.filter (lib.hasSuffix "/vendor/modules.txt") files);
+  ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
+  # With vendor/modules.txt comes all that is beside it.
+  pathOf = file: lib.removePrefix "${server}/" (lib.removeSuffix "/modules.txt" file);
 in
 {
   inherit ofModules server;
   all = only (_: _: true);
-  dependencies = only (within (map (lib.removePrefix "${server}/") (ofModules ++ vendors)));
-  dockerfiles = only (path: _: lib.hasPrefix "Dockerfile" path);
+  dependencies = only (within (map pathOf ofModules));
 }

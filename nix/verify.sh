@@ -1,17 +1,15 @@
 # shellcheck shell=bash
 # Says whether what runs was built from this checkout: with the exit code 0 nothing differs, with 1 something does, with 2 nobody can say.
 
-target=${1:-}
-[[ $# == 1 && $target =~ ^(https?://[^[:space:]?#]+|[a-z][a-z0-9-]*)$ ]] || fail "usage: nix run .#verify -- APP, or -- URL"
-app=
-[[ $target == *://* ]] || app=$target
+[[ $# == 1 && $1 =~ ^((https?://[^[:space:]?#]+)|[a-z][a-z0-9-]*)$ ]] || fail 'usage: nix run .#verify -- APP, or -- URL'
+url=${BASH_REMATCH[2]}
+app=${1#"$url"}
 has() { grep --quiet "^$1 $2" <<<"$3"; }
 
 # Of each process type a line: its name, up or down, the ID of its image or "unknown".
 formation=
-if [[ -z $app ]]; then
+if [[ $url ]]; then
   has web '' "$IMAGES" || fail 'this checkout has no process type web: give the name of the app, not a URL'
-  url=$target
 else
   log_in
   about=$(api GET "/apps/$app" --header "$accept")
@@ -46,15 +44,11 @@ compare() {
 }
 while read -r type _ id executable; do
   if [[ -n $app ]]; then
-    there=nothing
-    ! has "$type" '' "$formation" || there=$(grep "^$type " <<<"$formation" | cut -d ' ' -f 3)
+    there=$(grep "^$type " <<<"$formation" | cut -d ' ' -f 3) || there=nothing
     id=$(<"$id")
     compare "$type image" "$id" "$there"
   fi
-  if [[ $type == web ]]; then
-    here=$(sha256sum <"$executable")
-    compare 'web executable' "${here%% *}" "${sha256:-unknown}"
-  fi
+  [[ $type != web ]] || compare 'web executable' "$(sha256sum <"$executable" | cut -d ' ' -f 1)" "${sha256:-unknown}"
 done <<<"$IMAGES"
 more=
 while read -r type state _; do
@@ -73,9 +67,8 @@ elif is 'web image' same && is 'web executable' differs; then
   echo 'Heroku has this image, but an executable of another one answers. Wait until the dynos have restarted.'
 elif is '' differs; then
   echo 'What runs is not this checkout. Deploy it, or check out the commit that runs.'
-  if is 'web image' differs && is 'web executable' same; then
-    echo "The executable of web is this one. Docker has built the image, or its files or its command differ."
-  fi
+  ! is 'web image' differs || ! is 'web executable' same ||
+    echo 'The executable of web is this one. Docker has built the image, or its files or its command differ.'
 elif [[ -n $more ]]; then
   echo 'All else that runs is this checkout, if Heroku and the server tell the truth.'
 elif is '' 'not said'; then

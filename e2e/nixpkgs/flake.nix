@@ -32,17 +32,18 @@
         else
           text;
       splitString = separator: text: builtins.filter builtins.isString (builtins.split separator text);
-      inherit (builtins) concatMap concatStringsSep;
+      inherit (builtins) concatMap concatStringsSep head;
+      versionOlder = version: other: builtins.compareVersions version other < 0;
       concatMapStrings = text: list: builtins.concatStringsSep "" (map text list);
       last = list: builtins.elemAt list (builtins.length list - 1);
       init = list: builtins.genList (builtins.elemAt list) (builtins.length list - 1);
+      toList = value: if builtins.isList value then value else [ value ];
       optionalString = condition: text: if condition then text else "";
       unique = builtins.foldl' (
         list: value: if builtins.elem value list then list else list ++ [ value ]
       ) [ ];
       nameValuePair = name: value: { inherit name value; };
       mapAttrsToList = value: set: map (name: value name set.${name}) (builtins.attrNames set);
-      mapAttrs' = pair: set: builtins.listToAttrs (lib.mapAttrsToList pair set);
       concatMapAttrsStringSep =
         separator: text: set:
         builtins.concatStringsSep separator (lib.mapAttrsToList text set);
@@ -93,7 +94,6 @@
             mkdir -p $out/bin
             for program in ${programs}; do ln -s "$(type -P "$program")" $out/bin/; done
           '';
-        # As stdenv.mkDerivation, what a derivation is made of can be overridden.
         make =
           arguments:
           let
@@ -127,15 +127,6 @@
           // passthru
           // {
             inherit meta passthru;
-            overrideAttrs =
-              change:
-              let
-                changed = arguments // change final arguments;
-                final = changed // {
-                  finalPackage = make changed;
-                };
-              in
-              final.finalPackage;
           };
       in
       {
