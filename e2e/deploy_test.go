@@ -50,6 +50,9 @@ func newDeployApp(t *testing.T) *deployApp {
 	start(t, h)
 	app.dir = checkout(t)
 	app.deploy, app.push, app.id = app.program("deploy"), app.program("push"), strings.TrimSpace(read(t, app.built("image.id")))
+	if program := nix(t, app.dir, os.Environ(), "nix eval --raw .#apps.x86_64-linux.default.program 2>/dev/null"); program != app.deploy {
+		t.Errorf("nix run . would run %s, want %s", program, app.deploy)
+	}
 	// With nothing in PATH, the programs have what they bring along: no docker, no heroku.
 	app.env = append(h.Env(), "HOME="+t.TempDir(), "PATH=/nonexistent", "HEROKU_API_KEY="+h.Token())
 	cli := append(append(os.Environ(), h.Env()...), "HEROKU_API_KEY="+h.Token())

@@ -415,6 +415,7 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"programs", "echo worker >.gitignore && git rm -r --quiet --cached cmd/worker", `commands.worker = { main = "./cmd/worker"; };`, "where main is a folder of src that git knows", ""},
 		{"disk", "echo '*_gen.go' >.gitignore && printf 'package main\\n\\nfunc generated() {}\\n' >x_gen.go && sed -i 's/^func main() {/&\\n\\tgenerated()/' main.go", "", "undefined: generated", ""},
 		{"disk", "echo templates >>.dockerignore", `files = [ "templates" ];`, `files = ["templates"]: want a list of paths that git knows`, "cp: can't stat 'templates'"},
+		{"disk", "printf '*\\n!main.go\\n' >.dockerignore", "", "want a folder with a go.mod or go.work that git knows and .dockerignore leaves", ""},
 		{"disk", "ln -s /etc/passwd templates/passwd && git add --all", `files = [ "templates" ];`, "/etc/passwd", "/etc/passwd"},
 	} {
 		s := newService(t, test.name, test.options)
@@ -484,6 +485,9 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 	}
 	if out, err := eval("./internal", ""); err == nil || !strings.Contains(out, `/internal": want a folder with a go.mod or go.work that git knows`) {
 		t.Errorf("a folder without go.mod: got %v and %s", err, out)
+	}
+	if out, err := eval("null", ""); err == nil || !strings.Contains(out, `src = "": want a folder with a go.mod`) {
+		t.Errorf("no src: got %v and %s", err, out)
 	}
 	if out, err := eval("./.", ""); err != nil || !strings.Contains(out, `name = "programs";`) {
 		t.Errorf("no options: got %v and %s, want the name of the module", err, out)

@@ -9,9 +9,9 @@
 # Go 1.27.4, in which the step that prepares the profile is left out for go list: (*pgoActor).Act in cmd/go/internal/work/action.go.
 set -eu
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'chmod -R u+w "$work" && rm -rf "$work"' EXIT
 cd "$work"
-export GOTOOLCHAIN=go1.27.4 GOFLAGS='' GOENV=off GOWORK=off GOCACHE="$work/cache"
+export GOTOOLCHAIN=go1.27.4 GOFLAGS='' GOENV=off GOWORK=off GOCACHE="$work/cache" GOMODCACHE="$work/modules"
 go version
 cat >go.mod <<'MOD'
 module example.com/profiled

@@ -6,13 +6,13 @@
 # What happens: "file timestamp out of range for gzip format", and the exit code 2, by which a script with `set -e` ends. Without a time
 # in the header there is no warning: `gzip --no-name`, or `cat FILE | gzip`.
 #
-# Debian's gzip 1.12-1. It is meant so: zip.c says that 0 stands for something else.
+# gzip 1.12-1 of Debian 12. It is meant so: zip.c says that 0 stands for something else.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work" # apt-get downloads as a user of its own.
 cd "$work"
-apt-get download gzip=1.12-1 >/dev/null 2>&1
+apt-get download gzip=1.12-1 >/dev/null
 dpkg-deb -x gzip_1.12-1_*.deb gzip
 gzip=$work/gzip/bin/gzip
 "$gzip" --version | head -n 1

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What push, deploy and verify share: errors, the login, Heroku's Platform API. $IMAGES has a line for each process type: its name,
-# the image, a file with the image's ID, the executable in it, and for push what builds the image for arm64.
+# the image, a file with the image's ID, the executable in it, and for push what builds the image for arm64 and the end of the name
+# that the image has in another registry.
 #
 # The token comes from HEROKU_API_KEY or from the Heroku CLI. It is in no argument list, where others could read it.
 

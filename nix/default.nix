@@ -19,7 +19,17 @@ in
     in
     {
       packages = eachSystem (made: made.packages // { default = made.packages.image; });
-      devShells = eachSystem (made: { default = made.shell; });
+      # `nix run . -- APP`
+      apps = eachSystem (made: {
+        default = {
+          type = "app";
+          program = lib.getExe made.packages.deploy;
+          inherit (made.packages.deploy) meta;
+        };
+      });
+      devShells = eachSystem (made: {
+        default = made.shell;
+      });
       checks = eachSystem (made: made.checks // { inherit (made.packages) push deploy verify; });
       formatter = eachSystem (made: made.formatter);
     };

@@ -3,7 +3,9 @@
 # the service leave it as it is.
 service:
 let
-  inherit (service) lib mains matches modulePath name run source std sums;
+  inherit (service) lib name run;
+  inherit (service) mains matches modulePath;
+  inherit (service) source std sums;
   goMods = builtins.filter (lib.hasSuffix "/go.mod") source.ofModules;
   modules = {
     "." = [ ];
@@ -12,9 +14,7 @@ let
   # The folder of a package, if it is the service's own.
   folderOf =
     package:
-    modules.${package} or (
-      map (parent: "${parent}/${baseNameOf package}") (folderOf (dirOf package))
-    );
+    modules.${package} or (map (parent: "${parent}/${baseNameOf package}") (folderOf (dirOf package)));
   # Imports come before declarations. A match on a whole file would overflow Nix's stack.
   head =
     file: lib.head (builtins.split "\n(const|func|type|var)[[:space:](]" (builtins.readFile file));
@@ -31,8 +31,7 @@ let
   # As Go does it, from main on: what it does not read may be anything.
   packages = builtins.genericClosure {
     startSet = map (main: { key = "${source.server}/${main}"; }) mains;
-    operator =
-      package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
+    operator = package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
   };
   imports = builtins.filter (package: folderOf package == [ ]) (
     lib.concatMap (package: importsOf package.key) packages

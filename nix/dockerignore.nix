@@ -6,10 +6,9 @@ let
   # "!" or nothing, and the pattern, without blanks and slashes around it.
   parse = builtins.match "[[:space:]]*(!?)[[:space:]]*([.]?/+)?([^#/[:space:]]|[^#/[:space:]].*[^/[:space:]])[/[:space:]]*";
   rules = builtins.filter builtins.isList (map parse lines);
-  regex =
-    builtins.replaceStrings
-      (lib.splitString " " "[^ **/ ** * ? . + ( ) { } | ^ $")
-      (lib.splitString " " "[^ (.*/)? .* [^/]* [^/] [.] [+] [(] [)] [{] [}] [|] \\^ [$]");
+  regex = builtins.replaceStrings (lib.splitString " " "[^ **/ ** * ? . + ( ) { } | ^ $") (
+    lib.splitString " " "[^ (.*/)? .* [^/]* [^/] [.] [+] [(] [)] [{] [}] [|] \\^ [$]"
+  );
   matches = path: rule: builtins.match "${regex (lib.last rule)}(/.*)?" path != null;
   last = path: lib.last ([ [ "!" ] ] ++ builtins.filter (matches path) rules);
   # A folder that is left out may hold what a "!" takes back.

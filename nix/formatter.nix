@@ -12,5 +12,4 @@ pkgs.writeShellApplication {
     find "$@" "''${own[@]}" -name '*.go' -exec gofmt -w {} + || echo 'What is not Go stays as it is.' >&2
     find "$@" "''${own[@]}" -name '*.nix' -exec nixfmt {} +
   '';
-  meta.description = "Format Go and Nix files";
 }

@@ -3,7 +3,9 @@
 service:
 { words, main }:
 let
-  inherit (service) arch files lib name pkgs rootsAndZones source systemFiles;
+  inherit (service) lib name pkgs;
+  inherit (service) arch source;
+  inherit (service) files rootsAndZones systemFiles;
   # Links become what they lead to, in src alone, as in the Dockerfile.
   copyFiles = ''
     ${lib.optionalString systemFiles "cp -r --no-preserve=mode ${rootsAndZones}/. ."}
@@ -45,7 +47,6 @@ in
 image
 // {
   inherit copyFiles server words;
-  meta = image.meta // { description = "Container image of ${name}, one static file"; };
   sbom = import ./sbom.nix service server;
   # `nix build .#image.arm64` builds the same for linux/arm64.
   arm64 = import ./image.nix (service.for "arm64") { inherit words main; };

@@ -1,7 +1,8 @@
 # Without vendor/: what `go mod download` lays into its cache, as buildGoModule's proxyVendor does it.
 service:
 let
-  inherit (service) lib name pkgs source sums toolchain vendorHash;
+  inherit (service) lib name pkgs;
+  inherit (service) source sums toolchain;
   # In the name, so that the hash is checked again after a change.
   contents = toString (map (sum: builtins.readFile "${source.server}/${sum}") sums);
 in
@@ -14,7 +15,7 @@ pkgs.runCommand "${name}-modules-${builtins.substring 0 8 (builtins.hashString "
     impureEnvVars = lib.fetchers.proxyImpureEnvVars ++ [ "GOPROXY" ];
     outputHashMode = "recursive";
     outputHashAlgo = "sha256";
-    outputHash = vendorHash;
+    outputHash = service.vendorHash;
   }
   ''
     export HOME=$TMPDIR GOPATH=$TMPDIR GOCACHE=$TMPDIR/cache GOTOOLCHAIN=local

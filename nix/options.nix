@@ -1,7 +1,7 @@
 # Checks the options, which docs/existing.md lists, and fills in their defaults.
 lib: goVersion: options:
 let
-  src = lib.removeSuffix "/" (toString (options.src or "null"));
+  src = lib.removeSuffix "/" (toString (options.src or null));
   source = import ./source.nix lib src;
   exists = path: builtins.pathExists "${source.server}/${path}";
   read = path: builtins.readFile "${source.server}/${path}";
@@ -75,7 +75,8 @@ let
     if is "[a-z][a-z0-9_-]*" type && known && areWords && isMain main then
       { inherit words main; }
     else
-      wrong "commands.${type}" given ''words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/${type}"; }, where main is a folder of src that git knows'';
+      wrong "commands.${type}" given
+        ''words like [ "serve" "config.yaml" ] without blanks and $, as no shell reads them: the program takes the port from PORT; or { word = "--"; main = "./cmd/${type}"; }, where main is a folder of src that git knows'';
 
   checked = {
     inherit src;
@@ -84,7 +85,8 @@ let
     );
     main = check "main" null ''null or a folder of src that git knows, like "./cmd/web"'' isMain;
     files =
-      check "files" [ ] ''a list of paths that git knows, like "templates", without blanks, except server and tmp''
+      check "files" [ ]
+        ''a list of paths that git knows, like "templates", without blanks, except server and tmp''
         (listOf isFile);
     systemFiles = check "systemFiles" true "true or false" builtins.isBool;
     tags = check "tags" [ ] "a list of words" (listOf (is "[[:alnum:]_.]+"));
@@ -93,7 +95,9 @@ let
       if sums == [ ] then
         check "vendorHash" null "null, as nothing is downloaded" (hash: hash == null)
       else
-        check "vendorHash" null ''a hash, or "" to be told it, as git knows no vendor/, or .dockerignore leaves it out'' (is "(sha256-.*)?");
+        check "vendorHash" null
+          ''a hash, or "" to be told it, as git knows no vendor/, or .dockerignore leaves it out''
+          (is "(sha256-.*)?");
     commands = builtins.mapAttrs command (
       check "commands" { web = "--"; } "a set of process types" (v: builtins.isAttrs v && v != { })
     );
@@ -103,11 +107,17 @@ let
   };
   unknown = builtins.attrNames (removeAttrs options (builtins.attrNames checked));
 in
-if !builtins.any builtins.pathExists [ "${src}/go.mod" "${src}/go.work" ] then
-  wrong "src" src "a folder with a go.mod or go.work that git knows"
+if src == "" || !builtins.pathExists "${src}/." || goMods == [ ] then
+  wrong "src" src "a folder with a go.mod or go.work that git knows and .dockerignore leaves"
 else if unknown != [ ] then
   throw "go-on-heroku: unknown option ${toString unknown}"
 else if newer != [ ] then
   throw "go-on-heroku: go.mod or go.work wants go${builtins.head newer}, this flake has go${goVersion}: nix flake update"
 else
-  builtins.deepSeq checked (checked // { inherit mains matches modFlag modulePath source sums; })
+  builtins.deepSeq checked (
+    checked
+    // {
+      inherit mains matches modFlag;
+      inherit modulePath source sums;
+    }
+  )

@@ -1,7 +1,8 @@
 # `nix run .#push -- APP`, `nix run .#deploy -- APP` and `nix run .#verify -- APP`, without Docker and without root.
 service:
 let
-  inherit (service) commit images lib name pkgs suffix;
+  inherit (service) lib name pkgs;
+  inherit (service) commit images suffix;
   read = builtins.readFile;
   # For the push to any registry, which builds it when it runs.
   arm64 = image: builtins.unsafeDiscardOutputDependency image.arm64.drvPath;
@@ -9,10 +10,11 @@ let
     command: text: description:
     pkgs.writeShellApplication {
       name = "${name}-${command}";
-      runtimeInputs = [
-        pkgs.regclient.regctl
-      ]
-      ++ builtins.attrValues { inherit (pkgs) coreutils curl gnugrep jq skopeo; };
+      runtimeInputs = builtins.attrValues {
+        inherit (pkgs) coreutils curl gnugrep;
+        inherit (pkgs) jq skopeo;
+        inherit (pkgs.regclient) regctl;
+      };
       runtimeEnv = {
         PROGRAM = command;
         COMMIT = lib.optionalString (command == "verify") commit;

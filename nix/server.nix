@@ -1,7 +1,8 @@
 # The executable of a folder, on every system, the same to the byte as what the Dockerfile builds.
 service: main:
 let
-  inherit (service) dependencies ldflags lib name run source;
+  inherit (service) lib name run;
+  inherit (service) dependencies ldflags source;
 in
 run "${name}-server"
   {

@@ -10,7 +10,7 @@ let
     GOARCH = arch;
     CGO_ENABLED = "0";
     GOTOOLCHAIN = "auto"; # Go refuses a line that wants a newer one, as there is no network.
-    GOFLAGS = "-trimpath -buildvcs=false -tags=${lib.concatStringsSep "," checked.tags}";
+    GOFLAGS = "-trimpath -buildvcs=false";
     GOSUMDB = "off";
     HOME = "/dev/null"; # Without a sandbox, Go would make the home that Nix wants to be missing.
   };
@@ -21,7 +21,7 @@ let
       {
         nativeBuildInputs = [ toolchain ];
         env = goEnv // {
-          GOFLAGS = goEnv.GOFLAGS + checked.modFlag;
+          GOFLAGS = "${goEnv.GOFLAGS} -tags=${lib.concatStringsSep "," checked.tags}${checked.modFlag}";
           GOPROXY = if checked.vendorHash == null then "off" else "file://${service.modules}";
         };
       }
@@ -33,7 +33,8 @@ let
   suffix = type: lib.optionalString (type != first) "-${type}";
   # What the other files take their inputs from.
   service = checked // {
-    inherit arch lib pkgs run suffix toolchain;
+    inherit arch lib pkgs;
+    inherit run suffix toolchain;
     for = arch: import ./service.nix arch pkgs options;
     # Flakes know it of `self` alone.
     commit = options.src.rev or options.src.dirtyRev or "no known commit";

@@ -21,7 +21,8 @@ let
   isOfModule =
     file:
     builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix server file) == null
-    && builtins.match ".*/(go[.](mod|sum|work(.sum)?)|default.pgo|vendor/modules.txt)" file != null
+    &&
+      builtins.match ".*/(go[.](mod|sum|work|work[.]sum)|default[.]pgo|vendor/modules[.]txt)" file != null
     && builtins.pathExists file;
   server = only (path: type: !isIgnored path type);
   ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);

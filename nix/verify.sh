@@ -55,25 +55,25 @@ while read -r type state _; do
   [[ $state != up ]] || has "$type" '' "$IMAGES" ||
     more+=$'\n'"This checkout has no $type. To end it: heroku ps:scale $type=0 --app $app"
 done <<<"$formation"
-is() { [[ $table =~ $1\ [^$'\n']*$2 ]]; }
+is() { grep --quiet "^$1 .*$2\$" <<<"$table"; }
 
-is '' differs || [[ -z $unreachable ]] || fail "$unreachable"
-is '' same || is '' differs || fail "$url does not say which executable runs${app:+, nor Heroku which image}"
+is '.*' differs || [[ -z $unreachable ]] || fail "$unreachable"
+is '.*' same || is '.*' differs || fail "$url does not say which executable runs${app:+, nor Heroku which image}"
 echo "This checkout: $COMMIT"
 echo "$table$more"
 if [[ -n $app && $formation != *' up '* ]]; then
   echo 'Nothing runs: no process type has a dyno.'
 elif is 'web image' same && is 'web executable' differs; then
   echo 'Heroku has this image, but an executable of another one answers. Wait until the dynos have restarted.'
-elif is '' differs; then
+elif is '.*' differs; then
   echo 'What runs is not this checkout. Deploy it, or check out the commit that runs.'
   ! is 'web image' differs || ! is 'web executable' same ||
     echo 'The executable of web is this one. Docker has built the image, or its files or its command differ.'
 elif [[ -n $more ]]; then
   echo 'All else that runs is this checkout, if Heroku and the server tell the truth.'
-elif is '' 'not said'; then
+elif is '.*' 'not said'; then
   echo 'What runs is this checkout, as far as Heroku and the server say, and if they tell the truth.'
 else
   echo 'What runs is this checkout, if Heroku and the server tell the truth.'
 fi
-[[ -z $more ]] && ! is '' differs
+[[ -z $more ]] && ! is '.*' differs

@@ -7,9 +7,7 @@ let
   next = first: ''
     Next, with an app's name of your own:
 
-        ${first}
-        git add --all && nix flake lock && git add --all   # Nix sees only files that git knows
-        git commit --message "Deploy to Heroku"
+        ${first}nix flake lock && git commit --all --message "Deploy to Heroku"
         heroku create --stack container my-own-app
         nix run .#deploy -- my-own-app
 
@@ -24,11 +22,11 @@ in
       path = ../.;
       filter = path: _: builtins.match "${top}(${excluded})" path == null;
     };
-    welcomeText = next "cp -r templates/new/. . && rm -r templates && git init --initial-branch main";
+    welcomeText = next "cp -r templates/new/. . && rm -r templates && git init --initial-branch main && git add --all\n    ";
   };
   existing = {
     description = "flake.nix, Dockerfile, .dockerignore, heroku.yml and .gitattributes, for a Go service that you have";
     path = ./existing;
-    welcomeText = next "# Where there was a conflict, Nix has kept your file: merge it by hand.";
+    welcomeText = next "" + "\nWhere there was a conflict, Nix has kept your file: merge it by hand.\n";
   };
 }
