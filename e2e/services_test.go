@@ -848,6 +848,17 @@ func TestTheTemplateForAnExistingServiceOverwritesNothing(t *testing.T) {
 	run(t, dir, os.Environ(), "test -f flake.nix -a -f heroku.yml -a -f .dockerignore")
 }
 
+func TestWhatTheTemplateForAnExistingServicePrintsCommitsNothingElse(t *testing.T) {
+	origin, dir := checkout(t), t.TempDir()
+	run(t, dir, os.Environ(), "git init --quiet && echo SECRET=1 >.env && nix flake init --template git+file://"+origin+"#existing")
+	printed := run(t, origin, os.Environ(), "nix eval --raw --file templates existing.welcomeText")
+	command := regexp.MustCompile(`git commit --all .*`).FindString(printed)
+	run(t, dir, os.Environ(), "git config user.name You && git config user.email you@example.com && "+command)
+	if left := run(t, dir, os.Environ(), "git status --porcelain"); left != "?? .env\n" {
+		t.Errorf("%s leaves %q, want .env alone", command, left)
+	}
+}
+
 func TestDockersContextHasAllButTestsAndWhatCannotChangeTheExecutable(t *testing.T) {
 	s := newService(t, "tls", "")
 	run(t, s.dir, os.Environ(), `mkdir -p config internal/id_generator vendor/keys

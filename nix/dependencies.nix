@@ -6,7 +6,7 @@ let
   inherit (service) lib name run;
   inherit (service) mains matches modulePath;
   inherit (service) source std sums;
-  goMods = builtins.filter (lib.hasSuffix "/go.mod") source.ofModules;
+  goMods = builtins.filter (lib.hasSuffix "go.mod") source.ofModules;
   modules = {
     "." = [ ];
   }
@@ -22,15 +22,16 @@ let
   importsOf =
     folder:
     let
-      types = if builtins.pathExists "${folder}/." then builtins.readDir folder else { };
+      path = "${source.server}/${folder}";
+      types = if builtins.pathExists "${path}/." then builtins.readDir path else { };
       isGo = name: builtins.match "[^_.].*[.]go" name != null && types.${name} == "regular";
     in
-    lib.concatMap (name: imported (head "${folder}/${name}")) (
+    lib.concatMap (name: imported (head "${path}/${name}")) (
       builtins.filter isGo (builtins.attrNames types)
     );
   # As Go does it, from main on: what it does not read may be anything.
   packages = builtins.genericClosure {
-    startSet = map (main: { key = "${source.server}/${main}"; }) mains;
+    startSet = map (main: { key = main; }) mains;
     operator = package: map (key: { inherit key; }) (lib.concatMap folderOf (importsOf package.key));
   };
   imports = builtins.filter (package: folderOf package == [ ]) (

@@ -40,10 +40,7 @@ let
   mains = lib.unique (lib.concatMap mainsOf (builtins.attrValues checked.commands));
   mainsOf = { main, ... }: if main == null then [ "." ] ++ inCmd else [ (trim main) ];
   trim = path: lib.removePrefix "./" (lib.removeSuffix "/" path);
-  cmd = if exists "cmd/." then builtins.readDir "${source.server}/cmd" else { };
-  inCmd = map (name: "cmd/${name}") (
-    builtins.filter (name: cmd.${name} == "directory") (builtins.attrNames cmd)
-  );
+  inCmd = lib.unique (matches "(cmd/[^/]+)/[^/]+[.]go" (lib.concatStringsSep "\n" source.files));
   # The modules at the top, around the packages main, and in go.work.
   around = path: [ path ] ++ (if path == "." then [ ] else around (dirOf path));
   folders = lib.unique (lib.concatMap around (mains ++ map trim used));
@@ -58,8 +55,8 @@ let
   modFlag = lib.optionalString (hasVendor "." && exists "go.mod" && isOld "go.mod") " -mod=vendor";
 
   modulePaths = matches ''module[[:space:]]+"?([^[:space:]"]+).*'';
-  modulePath = file: builtins.head (modulePaths (builtins.readFile file) ++ [ "unnamed" ]);
-  moduleParts = lib.splitString "/" (modulePath "${source.server}/${builtins.head goMods}");
+  modulePath = file: builtins.head (modulePaths (read file) ++ [ "unnamed" ]);
+  moduleParts = lib.splitString "/" (modulePath (builtins.head goMods));
   # The last part of the module's path that is not a version.
   moduleName = lib.toLower (lib.last (builtins.filter (part: !is "v[0-9]+" part) moduleParts));
 

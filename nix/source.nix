@@ -18,19 +18,19 @@ let
       wanted: lib.hasPrefix "${wanted}/" "${path}/" || lib.hasPrefix "${path}/" wanted
     ) paths;
   # go.mod and go.work may name modules in other folders, but not where Go does not look. A profile changes how dependencies are compiled.
+  is = pattern: path: builtins.match "(.*/)?${pattern}" path != null;
   isOfModule =
-    file:
-    builtins.match ".*/(testdata|[_.][^/]*)/.*" (lib.removePrefix server file) == null
-    &&
-      builtins.match ".*/(go[.](mod|sum|work|work[.]sum)|default[.]pgo|vendor/modules[.]txt)" file != null
-    && builtins.pathExists file;
+    path:
+    is "(go[.](mod|sum|work|work[.]sum)|default[.]pgo|vendor/modules[.]txt)" path
+    && !is "(testdata|[_.][^/]*)/.*" path
+    && builtins.pathExists "${server}/${path}";
   server = only (path: type: !isIgnored path type);
-  ofModules = builtins.filter isOfModule (lib.filesystem.listFilesRecursive server);
-  # With vendor/modules.txt comes all that is beside it.
-  pathOf = file: lib.removePrefix "${server}/" (lib.removeSuffix "/modules.txt" file);
+  files = map (lib.removePrefix "${server}/") (lib.filesystem.listFilesRecursive server);
+  ofModules = builtins.filter isOfModule files;
 in
 {
-  inherit ofModules server;
+  inherit files ofModules server;
   all = only (_: _: true);
-  dependencies = only (within (map pathOf ofModules));
+  # With vendor/modules.txt comes all that is beside it.
+  dependencies = only (within (map (lib.removeSuffix "/modules.txt") ofModules));
 }
