@@ -3,8 +3,8 @@ ARG GO_IMAGE=docker.io/library/golang:1.27.2-alpine@sha256:85dc1069ac644ea3c527b
 
 # Go runs where the build runs, and compiles for where the image goes. The classic builder knows neither platform: it is for amd64.
 # The image has to bring unzip, root certificates and some Go: if it is not the one of GOTOOLCHAIN, Go downloads that, and checks it.
-# Nearly every service has net/http, which is most of the work: it is a layer that services with the same TAGS share. Dated in the future, no
-# file of Go's cache grows old: Go would write it into the next layer again after an hour, and delete it after five days.
+# Nearly every service has net/http, which is most of the work: a layer that services with the same arguments share. Dated in the
+# future, no file of Go's cache grows old: Go would write it into the next layer again after an hour, and delete it after five days.
 FROM --platform=${BUILDPLATFORM:-linux/amd64} $GO_IMAGE AS go
 ARG TARGETARCH TAGS GOPROXY GOSUMDB
 ENV GOOS=linux GOARCH=${TARGETARCH:-amd64} CGO_ENABLED=0 GOTOOLCHAIN=go1.27.4+auto GOPROXY=$GOPROXY GOSUMDB=$GOSUMDB GOCACHE=/cache GOFLAGS="-trimpath -buildvcs=false '-tags=$TAGS'"

@@ -415,7 +415,7 @@ func TestWhatCannotBeBuiltIsSaid(t *testing.T) {
 		{"programs", "echo worker >.gitignore && git rm -r --quiet --cached cmd/worker", `commands.worker = { main = "./cmd/worker"; };`, "where main is a folder of src that git knows", ""},
 		{"disk", "echo '*_gen.go' >.gitignore && printf 'package main\\n\\nfunc generated() {}\\n' >x_gen.go && sed -i 's/^func main() {/&\\n\\tgenerated()/' main.go", "", "undefined: generated", ""},
 		{"disk", "echo templates >>.dockerignore", `files = [ "templates" ];`, `files = ["templates"]: want a list of paths that git knows`, "cp: can't stat 'templates'"},
-		{"disk", "printf '*\\n!main.go\\n' >.dockerignore", "", "want a folder with a go.mod or go.work that git knows and .dockerignore leaves", ""},
+		{"disk", "printf '*\\n!main.go\\n' >.dockerignore", "", "want a folder with a go.mod or go.work that git knows, and that .dockerignore does not leave out", ""},
 		{"disk", "ln -s /etc/passwd templates/passwd && git add --all", `files = [ "templates" ];`, "/etc/passwd", "/etc/passwd"},
 	} {
 		s := newService(t, test.name, test.options)
@@ -849,13 +849,18 @@ func TestTheTemplateForAnExistingServiceOverwritesNothing(t *testing.T) {
 }
 
 func TestWhatTheTemplateForAnExistingServicePrintsCommitsNothingElse(t *testing.T) {
-	origin, dir := checkout(t), t.TempDir()
-	run(t, dir, os.Environ(), "git init --quiet && echo SECRET=1 >.env && nix flake init --template git+file://"+origin+"#existing")
+	origin := checkout(t)
 	printed := run(t, origin, os.Environ(), "nix eval --raw --file templates existing.welcomeText")
-	command := regexp.MustCompile(`git commit --all .*`).FindString(printed)
-	run(t, dir, os.Environ(), "git config user.name You && git config user.email you@example.com && "+command)
-	if left := run(t, dir, os.Environ(), "git status --porcelain"); left != "?? .env\n" {
-		t.Errorf("%s leaves %q, want .env alone", command, left)
+	add, lock := regexp.MustCompile(`git add .*`).FindString(printed), regexp.MustCompile(`nix flake lock .*`).FindString(printed)
+	for _, folder := range []string{".", "service"} {
+		dir := t.TempDir()
+		run(t, dir, os.Environ(), "git init --quiet && git config user.name You && git config user.email you@example.com && echo SECRET=1 >.env && mkdir -p "+folder)
+		service := filepath.Join(dir, folder)
+		run(t, service, os.Environ(), "nix flake init --template git+file://"+origin+"#existing && "+add)
+		nix(t, service, os.Environ(), lock)
+		if left := run(t, dir, os.Environ(), "git ls-files | wc -l && git status --porcelain"); left != "6\n?? .env\n" {
+			t.Errorf("in %s: got %q, want 6 files and .env left", folder, left)
+		}
 	}
 }
 

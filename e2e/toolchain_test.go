@@ -265,7 +265,7 @@ func TestADockerfileWithAnotherGoIsFound(t *testing.T) {
 		{"go mod edit -toolchain go1.26.1", ""},
 		{"rm Dockerfile", ""},
 		{"git checkout . && sed -i 's/GOTOOLCHAIN=[^ ]*/GOTOOLCHAIN=local/' Dockerfile", "this flake builds with go" + goVersion() + ": want GOTOOLCHAIN=go" + goVersion() + "+auto"},
-		{"git checkout . && sed -i 's/GOTOOLCHAIN=go[0-9.]*/GOTOOLCHAIN=go1.2.3/' Dockerfile", "this flake builds with go" + goVersion() + ": want GOTOOLCHAIN=go" + goVersion() + "+auto"},
+		{"git checkout . && sed -i 's/GOTOOLCHAIN=go[0-9.]*/GOTOOLCHAIN=go1.2.3/' Dockerfile && ln -s nowhere Dockerfile.gone && git add --all", "this flake builds with go" + goVersion() + ": want GOTOOLCHAIN=go" + goVersion() + "+auto"},
 	} {
 		run(t, s.dir, append(os.Environ(), "GOTOOLCHAIN=local"), test.edit)
 		out, err := s.tryNix(t, "nix build .#checks.x86_64-linux.go-version --print-build-logs")

@@ -46,9 +46,9 @@ let
   folders = lib.unique (lib.concatMap around (mains ++ map trim used));
   ofModules = name: builtins.filter exists (map (folder: "${folder}/${name}") folders);
   goMods = ofModules "go.mod";
-  # That of go.work is for all.
+  # The vendor/ of go.work is for all modules.
   hasVendor = folder: exists "${if work == [ ] then folder else "."}/vendor/modules.txt";
-  # Of the modules that have none.
+  # Of the modules without vendor/.
   sums = builtins.filter (sum: !hasVendor (dirOf sum)) (ofModules "go.sum");
   # Before go 1.14 in go.mod, Go must be told to use vendor/.
   isOld = file: builtins.all (version: lib.versionOlder version "1.14") (goLines file);
@@ -104,8 +104,11 @@ let
   };
   unknown = builtins.attrNames (removeAttrs options (builtins.attrNames checked));
 in
-if src == "" || !builtins.pathExists "${src}/." || goMods == [ ] then
-  wrong "src" src "a folder with a go.mod or go.work that git knows and .dockerignore leaves"
+if
+  src == "" || !builtins.pathExists "${src}/." || !exists "go.mod" && (work == [ ] || goMods == [ ])
+then
+  wrong "src" src
+    "a folder with a go.mod or go.work that git knows, and that .dockerignore does not leave out"
 else if unknown != [ ] then
   throw "go-on-heroku: unknown option ${toString unknown}"
 else if newer != [ ] then

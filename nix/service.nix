@@ -11,10 +11,10 @@ let
     CGO_ENABLED = "0";
     GOTOOLCHAIN = "auto"; # Go refuses a line that wants a newer one, as there is no network.
     GOFLAGS = "-trimpath -buildvcs=false";
-    GOSUMDB = "off";
+    GOSUMDB = "off"; # vendorHash vouches for modules.
     HOME = "/dev/null"; # Without a sandbox, Go would make the home that Nix wants to be missing.
   };
-  # runCommand, with Go.
+  # runCommand, with Go, unless the attributes say otherwise.
   run =
     name: attributes:
     pkgs.runCommand name (

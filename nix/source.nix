@@ -17,8 +17,8 @@ let
     builtins.any (
       wanted: lib.hasPrefix "${wanted}/" "${path}/" || lib.hasPrefix "${path}/" wanted
     ) paths;
-  # go.mod and go.work may name modules in other folders, but not where Go does not look. A profile changes how dependencies are compiled.
   is = pattern: path: builtins.match "(.*/)?${pattern}" path != null;
+  # go.mod and go.work may name modules in other folders, but not where Go does not look. A profile changes how dependencies are compiled.
   isOfModule =
     path:
     is "(go[.](mod|sum|work|work[.]sum)|default[.]pgo|vendor/modules[.]txt)" path

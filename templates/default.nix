@@ -27,6 +27,8 @@ in
   existing = {
     description = "flake.nix, Dockerfile, .dockerignore, heroku.yml and .gitattributes, for a Go service that you have";
     path = ./existing;
-    welcomeText = next "" + "\nWhere there was a conflict, Nix has kept your file: merge it by hand.\n";
+    welcomeText =
+      "Where there was a conflict, Nix has kept your file: merge it by hand.\n\n"
+      + next "git add .dockerignore .gitattributes Dockerfile flake.nix heroku.yml\n    ";
   };
 }
