@@ -282,7 +282,7 @@ func (w *walk) standsIn(file string) func(string) {
 // startProject takes this checkout for the repository on GitHub.
 func (w *walk) startProject(command string) {
 	out := run(w.T, w.TempDir(), w.env, strings.Replace(command, "github:OWNER/NAME", "git+file://"+w.dir, 1))
-	if !strings.Contains(out, "git add --all") {
+	if !strings.Contains(out, "git commit --all") {
 		w.Errorf("%s does not say what to do next: %s", command, out)
 	}
 }
