@@ -64,7 +64,8 @@ let
     type: value:
     let
       given = if builtins.isAttrs value then value else { word = value; };
-      words = lib.toList (given.word or "--"); # "--" ends the flags: any program accepts it.
+      # With package flag and most others, "--" only ends the flags.
+      words = lib.toList (given.word or "--");
       main = given.main or checked.main;
       areWords = words != [ ] && listOf (is "[^$[:space:]]+") words;
       known = listOf (is "main|word") (builtins.attrNames given);

@@ -55,6 +55,7 @@ while read -r type state _; do
   [[ $state != up ]] || has "$type" '' "$IMAGES" ||
     more+=$'\n'"This checkout has no $type. To end it: heroku ps:scale $type=0 --app $app"
 done <<<"$formation"
+# is WHAT VERDICT says whether a row has the verdict. WHAT may be a pattern.
 is() { grep --quiet "^$1 .*$2\$" <<<"$table"; }
 
 is '.*' differs || [[ -z $unreachable ]] || fail "$unreachable"
